@@ -1,0 +1,141 @@
+//! Takes up operations that nobody drives any more, and settles what ended UNKNOWN.
+//!
+//! Not here: what happens to an operation then (`driver`).
+//! Invariant: an operation is driven only under a lease of its own; what cannot be leased is left alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use curfew_core::operation::Seen;
+use curfew_core::{
+    EndedBy, Operation, OperationEvidence, Outcome, ProcessId, ReadCtx, Verdict, audit, reached,
+};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::directory::chain;
+use crate::driver::{Begin, Driver, settles};
+
+/// How often abandoned operations are looked for.
+const EVERY: Duration = Duration::from_secs(5);
+/// Every how many rounds what ended UNKNOWN is looked at again.
+const SETTLE_EVERY: u32 = 6;
+/// How long after its end an UNKNOWN operation is still looked at.
+const SETTLE_FOR: TimeDelta = TimeDelta::hours(1);
+/// How many operations are taken up at once.
+const AT_ONCE: usize = 64;
+/// What one look at a session may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Looks for abandoned operations at start and every five seconds.
+pub struct Runner {
+    pub(crate) driver: Driver,
+    pub(crate) process: ProcessId,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Runner {
+    /// Runs until the gateway stops.
+    pub async fn run(self) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let stop = self.driver.stop.clone();
+        let mut round: u32 = 0;
+        loop {
+            self.take_up(&places).await;
+            if round.is_multiple_of(SETTLE_EVERY) {
+                self.settle().await;
+            }
+            round = round.wrapping_add(1);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    async fn take_up(&self, places: &Arc<Semaphore>) {
+        let free = places.available_permits() as u32;
+        if free == 0 {
+            return;
+        }
+        match self.driver.store.operation_claim(self.process, free).await {
+            Ok(claimed) => {
+                for (operation, lease) in claimed {
+                    let Ok(place) = places.clone().try_acquire_owned() else {
+                        return;
+                    };
+                    info!(operation.id = %operation.id, state = %operation.course.state,
+                        "Took up operation `{}`", operation.id);
+                    metrics::counter!("curfew_operations_taken_up_total").increment(1);
+                    let driver = self.driver.clone();
+                    self.tasks.spawn(async move {
+                        driver.drive(operation, lease, Begin::TakenUp, None).await;
+                        drop(place);
+                    });
+                }
+            }
+            Err(error) => warn!(error = %chain(&error), "Could not look for abandoned operations"),
+        }
+        if let Ok(open) = self.driver.store.operation_open_count().await {
+            metrics::gauge!("curfew_operations_open").set(open as f64);
+        }
+    }
+
+    /// Reads the sessions of what ended UNKNOWN; where a read decides, that goes on record.
+    async fn settle(&self) {
+        let since = self.driver.clock.now() - SETTLE_FOR;
+        match self
+            .driver
+            .store
+            .operation_unresolved(since, AT_ONCE as u32)
+            .await
+        {
+            Ok(operations) => {
+                for operation in operations {
+                    self.settle_one(&operation).await;
+                }
+            }
+            Err(error) => warn!(error = %chain(&error), "Could not look for unresolved operations"),
+        }
+    }
+
+    async fn settle_one(&self, operation: &Operation) {
+        let id = &operation.target.session;
+        let Some(backend) = self.driver.directory.adapter(id.backend_str()) else {
+            return;
+        };
+        let ctx = ReadCtx::within(LOOK);
+        let Ok(Ok(reply)) = tokio::time::timeout_at(ctx.deadline, backend.get(id, &ctx)).await else {
+            return;
+        };
+        let verdict = reached(&operation.verb, &backend.capabilities(), &reply.value);
+        if !settles(verdict) {
+            return;
+        }
+        let (outcome, seen) = match verdict {
+            Verdict::Reached(seen) => (Outcome::Succeeded, seen),
+            _ => (Outcome::Superseded, Seen::Replaced),
+        };
+        let evidence = OperationEvidence {
+            read: Some(reply.evidence),
+            seen: Some(seen),
+            ..operation.course.evidence.clone()
+        };
+        let (clock, now) = (&*self.driver.clock, self.driver.clock.now());
+        let record = audit::resolution(operation, outcome, evidence, EndedBy::Runner, clock, now);
+        match self
+            .driver
+            .store
+            .operation_resolve(operation.id, now, &record)
+            .await
+        {
+            Ok(true) => info!(operation.id = %operation.id, "Settled operation `{}` by a read", operation.id),
+            Ok(false) => {}
+            Err(error) => {
+                warn!(operation.id = %operation.id, error = %chain(&error), "Could not record a resolution");
+            }
+        }
+    }
+}
