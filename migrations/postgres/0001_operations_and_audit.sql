@@ -1,10 +1,34 @@
 -- Operations, the arrows of their way, and the audit log.
 -- Held against migrations/sqlite/0001_*.sql by the parity test of curfew-store.
 
+-- The enums, as domains: Postgres parses a table's CHECK anew for every statement, a domain's once per connection.
+-- Mirrors curfew_core::ledger::ActionKind.
+CREATE DOMAIN action_kind AS TEXT CONSTRAINT action_kind_check CHECK (VALUE IN ('DISCONNECT', 'LOGOFF', 'MESSAGE'));
+-- Mirrors curfew_core::OperationState.
+CREATE DOMAIN operation_state AS TEXT CONSTRAINT operation_state_check CHECK (VALUE IN (
+    'RECEIVED', 'NOTIFYING', 'DISPATCHING', 'RUNNING', 'CONFIRMING',
+    'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN'));
+-- Mirrors curfew_core::Sent.
+CREATE DOMAIN sent AS TEXT CONSTRAINT sent_check CHECK (VALUE IN ('NO', 'YES', 'UNKNOWN'));
+-- Mirrors curfew_core::EndReason.
+CREATE DOMAIN end_reason AS TEXT CONSTRAINT end_reason_check CHECK (VALUE IN (
+    'STILL_PRESENT', 'HOST_DOWN', 'ANSWER_LOST', 'BACKEND_UNAVAILABLE', 'RATE_LIMITED',
+    'REFUSED', 'CREDENTIALS', 'UNSUPPORTED', 'JOB_FAILED', 'NOT_SENT'));
+-- Mirrors curfew_core::EndedBy.
+CREATE DOMAIN ended_by AS TEXT CONSTRAINT ended_by_check CHECK (VALUE IN ('REQUEST', 'RUNNER', 'PERSON'));
+-- Mirrors curfew_core::AuditPhase.
+CREATE DOMAIN audit_phase AS TEXT CONSTRAINT audit_phase_check CHECK (VALUE IN (
+    'DENIED', 'INTENT', 'ATTEMPT', 'OUTCOME', 'RESOLUTION', 'READ'));
+-- Mirrors curfew_core::AuditAction.
+CREATE DOMAIN audit_action AS TEXT CONSTRAINT audit_action_check CHECK (VALUE IN (
+    'DISCONNECT', 'LOGOFF', 'MESSAGE', 'AUDIT_READ', 'MANY_ACTS'));
+-- Mirrors curfew_core::Outcome.
+CREATE DOMAIN outcome AS TEXT CONSTRAINT outcome_check CHECK (VALUE IN (
+    'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN'));
+
 CREATE TABLE operation (
     id               UUID PRIMARY KEY,
-    -- Mirrors curfew_core::ledger::ActionKind.
-    action           TEXT NOT NULL CHECK (action IN ('DISCONNECT', 'LOGOFF', 'MESSAGE')),
+    action           action_kind NOT NULL,
     params           JSONB,
     session_id       TEXT NOT NULL,
     backend          TEXT NOT NULL,
@@ -17,23 +41,15 @@ CREATE TABLE operation (
     reason           TEXT,
     ticket           TEXT,
     requested_at     TIMESTAMPTZ NOT NULL,
-    -- Mirrors curfew_core::OperationState.
-    state            TEXT NOT NULL CHECK (state IN (
-        'RECEIVED', 'NOTIFYING', 'DISPATCHING', 'RUNNING', 'CONFIRMING',
-        'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN')),
-    -- Mirrors curfew_core::Sent.
-    sent             TEXT NOT NULL CHECK (sent IN ('NO', 'YES', 'UNKNOWN')),
+    state            operation_state NOT NULL,
+    sent             sent NOT NULL,
     attempt          BIGINT NOT NULL CHECK (attempt >= 1),
     job              TEXT,
     progress_percent BIGINT CHECK (progress_percent BETWEEN 0 AND 100),
     deadline_at      TIMESTAMPTZ,
-    -- Mirrors curfew_core::EndReason.
-    end_reason       TEXT CHECK (end_reason IN (
-        'STILL_PRESENT', 'HOST_DOWN', 'ANSWER_LOST', 'BACKEND_UNAVAILABLE', 'RATE_LIMITED',
-        'REFUSED', 'CREDENTIALS', 'UNSUPPORTED', 'JOB_FAILED', 'NOT_SENT')),
+    end_reason       end_reason,
     evidence         JSONB NOT NULL,
-    -- Mirrors curfew_core::EndedBy.
-    ended_by         TEXT CHECK (ended_by IN ('REQUEST', 'RUNNER', 'PERSON')),
+    ended_by         ended_by,
     finished_at      TIMESTAMPTZ,
     resolved_at      TIMESTAMPTZ,
     lease_owner      UUID,
@@ -65,19 +81,10 @@ CREATE TABLE operation_event (
     operation_id     UUID NOT NULL REFERENCES operation (id),
     seq              BIGINT NOT NULL CHECK (seq >= 0),
     at               TIMESTAMPTZ NOT NULL,
-    -- Mirrors curfew_core::OperationState.
-    from_state       TEXT CHECK (from_state IN (
-        'RECEIVED', 'NOTIFYING', 'DISPATCHING', 'RUNNING', 'CONFIRMING',
-        'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN')),
-    -- Mirrors curfew_core::OperationState.
-    to_state         TEXT NOT NULL CHECK (to_state IN (
-        'RECEIVED', 'NOTIFYING', 'DISPATCHING', 'RUNNING', 'CONFIRMING',
-        'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN')),
+    from_state       operation_state,
+    to_state         operation_state NOT NULL,
     attempt          BIGINT NOT NULL CHECK (attempt >= 1),
-    -- Mirrors curfew_core::EndReason.
-    reason           TEXT CHECK (reason IN (
-        'STILL_PRESENT', 'HOST_DOWN', 'ANSWER_LOST', 'BACKEND_UNAVAILABLE', 'RATE_LIMITED',
-        'REFUSED', 'CREDENTIALS', 'UNSUPPORTED', 'JOB_FAILED', 'NOT_SENT')),
+    reason           end_reason,
     PRIMARY KEY (operation_id, seq),
     CONSTRAINT operation_event_first CHECK ((seq = 0) = (from_state IS NULL))
 );
@@ -88,15 +95,9 @@ CREATE TABLE audit_record (
     recorded_at        TIMESTAMPTZ NOT NULL,
     id                 UUID NOT NULL,
     code               TEXT NOT NULL,
-    -- Mirrors curfew_core::AuditPhase.
-    phase              TEXT NOT NULL CHECK (phase IN (
-        'DENIED', 'INTENT', 'ATTEMPT', 'OUTCOME', 'RESOLUTION', 'READ')),
-    -- Mirrors curfew_core::AuditAction.
-    action             TEXT NOT NULL CHECK (action IN (
-        'DISCONNECT', 'LOGOFF', 'MESSAGE', 'AUDIT_READ', 'MANY_ACTS')),
-    -- Mirrors curfew_core::Outcome.
-    outcome            TEXT CHECK (outcome IN (
-        'SUCCEEDED', 'ALREADY_GONE', 'SUPERSEDED', 'FAILED', 'CANCELED', 'UNKNOWN')),
+    phase              audit_phase NOT NULL,
+    action             audit_action NOT NULL,
+    outcome            outcome,
     cause              TEXT,
     actor_issuer       TEXT NOT NULL,
     actor_subject      TEXT NOT NULL,
@@ -110,10 +111,8 @@ CREATE TABLE audit_record (
     target             JSONB,
     reason             TEXT,
     ticket             TEXT,
-    -- Mirrors curfew_core::Sent.
-    sent               TEXT CHECK (sent IN ('NO', 'YES', 'UNKNOWN')),
-    -- Mirrors curfew_core::EndedBy.
-    ended_by           TEXT CHECK (ended_by IN ('REQUEST', 'RUNNER', 'PERSON')),
+    sent               sent,
+    ended_by           ended_by,
     evidence           JSONB,
     latency_ms         BIGINT CHECK (latency_ms >= 0),
     params             JSONB,

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
 use crate::directory::{Directory, Row, chain};
-use crate::driver::{Begin, Driver, Standing};
+use crate::driver::{Begin, Driver, Leased, Standing};
 
 /// What a live read may take that only looks for the facts of an unknown target.
 const LOOK_UP: Duration = Duration::from_secs(3);
@@ -296,6 +296,12 @@ impl Actions {
         intent: Intent,
         opened: oneshot::Sender<Result<watch::Receiver<Standing>, ActError>>,
     ) {
+        // A gateway that stops waits for every task that began before; what begins later must not.
+        if self.stop.is_cancelled() {
+            let _ = opened.send(Err(ActError::ShuttingDown));
+            return;
+        }
+        let since = Instant::now();
         match self.ledger.open(intent).await {
             Ok(Opened {
                 recorded,
@@ -307,7 +313,7 @@ impl Actions {
                 let (watch, standing) = watch::channel(Standing::Open(operation.clone()));
                 let _ = opened.send(Ok(standing));
                 self.driver
-                    .drive(operation, lease, Begin::Fresh(recorded), Some(watch))
+                    .drive(operation, Leased { lease, since }, Begin::Fresh(recorded), Some(watch))
                     .await;
             }
             Err(LedgerError::Unsettled {
@@ -381,3 +387,6 @@ impl Actions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ impl App {
             limits: settings.deadlines,
             stop: stop.clone(),
             unwritten: Arc::default(),
+            withdrawn: Arc::default(),
         };
         let actions = Actions {
             authorizer: authorizer.clone(),
@@ -151,6 +152,11 @@ impl App {
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(runner.run());
+    }
+
+    #[cfg(test)]
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
     }
 
     /// What stands in the way of acting.

@@ -4,6 +4,7 @@
 //! this driver, so a log-off after a crash ends by the same rules as one without.
 //! Invariant: an act is sent only with a [`Recorded`] in hand and a lease that outlasts the call.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use curfew_core::machine::Failure;
 use curfew_core::{
     ActionStore, BackendErrorKind, Capabilities, Clock, Deadlines, EndReason, EndedBy, Event, Evidence,
-    Lease, Ledger, LedgerError, Move, Next, Operation, OperationState, ReadCtx, Reading, Recorded, Reply,
+    Lease, Ledger, LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading, Recorded, Reply,
     SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verdict, audit, reached, step,
 };
 use tokio::sync::watch;
@@ -79,6 +80,33 @@ pub enum Begin {
     TakenUp,
 }
 
+/// A lease, and when it was asked for: it lasts at least [`LEASE`] from then on.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// The lease.
+    pub lease: Lease,
+    /// When it was asked for, which may be long before the answer came.
+    pub since: Instant,
+}
+
+/// An end that is known but not committed; counted for as long as it lives, however it ends.
+struct Unwritten(Arc<AtomicUsize>);
+
+impl Unwritten {
+    fn count(all: &Arc<AtomicUsize>) -> Self {
+        let now = all.fetch_add(1, Ordering::Relaxed) + 1;
+        metrics::gauge!("curfew_outcomes_unwritten").set(now as f64);
+        Self(all.clone())
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        let now = self.0.fetch_sub(1, Ordering::Relaxed) - 1;
+        metrics::gauge!("curfew_outcomes_unwritten").set(now as f64);
+    }
+}
+
 /// What every drive needs.
 #[derive(Clone)]
 pub struct Driver {
@@ -89,6 +117,8 @@ pub struct Driver {
     pub(crate) limits: Deadlines,
     pub(crate) stop: CancellationToken,
     pub(crate) unwritten: Arc<AtomicUsize>,
+    /// Operations whose caller was told that nothing was sent, though they may be on record.
+    pub(crate) withdrawn: Arc<parking_lot::Mutex<HashSet<OperationId>>>,
 }
 
 impl Driver {
@@ -101,10 +131,15 @@ impl Driver {
     pub async fn drive(
         &self,
         operation: Operation,
-        lease: Lease,
+        leased: Leased,
         begin: Begin,
         watch: Option<watch::Sender<Standing>>,
     ) {
+        let Leased { lease, since } = leased;
+        // Its lease ran out before it could be withdrawn.
+        if self.withdrawn.lock().contains(&operation.id) {
+            return self.end_unsent(&lease, operation).await;
+        }
         let backend = self.directory.adapter(operation.target.session.backend_str());
         let id = operation.id;
         let mut ride = Ride {
@@ -122,7 +157,7 @@ impl Driver {
             committed: operation.course.clone(),
             operation,
             lease: lease.clone(),
-            leased_at: Arc::new(parking_lot::Mutex::new(Instant::now())),
+            leased_at: Arc::new(parking_lot::Mutex::new(since)),
             pending: None,
             last_sight: None,
             watch,
@@ -153,18 +188,17 @@ impl Driver {
     /// Commits an end until it is committed, or somebody else has ended the operation.
     async fn commit_end(&self, lease: &Lease, end: &Move, mut on_trouble: impl FnMut()) -> bool {
         let mut wait = Duration::from_millis(100);
-        let mut counted = false;
-        let written = loop {
+        let mut counted = None;
+        loop {
             match self.store.operation_finish(lease, end).await {
-                Ok(()) => break true,
+                Ok(()) => return true,
                 Err(StoreError::LeaseLost { operation }) => {
                     warn!(operation.id = %operation, "Operation `{operation}` was ended by another gateway");
-                    break false;
+                    return false;
                 }
                 Err(error) => {
-                    if !counted {
-                        counted = true;
-                        self.trouble(1);
+                    if counted.is_none() {
+                        counted = Some(Unwritten::count(&self.unwritten));
                         on_trouble();
                         error!(operation.id = %lease.operation, error = %chain(&error),
                             "Could not commit the end of operation `{}`; trying on", lease.operation);
@@ -173,49 +207,23 @@ impl Driver {
                     wait = (wait * 2).min(Duration::from_secs(2));
                 }
             }
-        };
-        if counted {
-            self.trouble(-1);
         }
-        written
-    }
-
-    fn trouble(&self, by: i32) {
-        let now = if by > 0 {
-            self.unwritten.fetch_add(1, Ordering::Relaxed) + 1
-        } else {
-            self.unwritten.fetch_sub(1, Ordering::Relaxed) - 1
-        };
-        metrics::gauge!("curfew_outcomes_unwritten").set(now as f64);
     }
 
     /// Sees to it that an operation whose opening commit may or may not have happened ends unsent.
-    pub async fn withdraw(&self, lease: Lease, mut operation: Operation) {
-        self.trouble(1);
+    pub async fn withdraw(&self, lease: Lease, operation: Operation) {
+        let _counted = Unwritten::count(&self.unwritten);
         let id = operation.id;
+        self.withdrawn.lock().insert(id);
         let mut absent = 0;
         // The commit may still be under way in the database when it first answers again: absence counts twice.
         while absent < 2 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             match self.store.operation_get(id).await {
                 Ok(None) => absent += 1,
-                Ok(Some(_)) => {
-                    let now = self.clock.now();
-                    let from = operation.course.state;
-                    let course = &mut operation.course;
-                    course.state = OperationState::Failed;
-                    course.reason = Some(EndReason::NotSent);
-                    course.deadline = None;
-                    course.ended_by = Some(EndedBy::Request);
-                    course.finished_at = Some(now);
-                    let records = vec![audit::outcome(&operation, &*self.clock, now)];
-                    let end = Move {
-                        from,
-                        course: operation.course.clone(),
-                        at: now,
-                        records,
-                    };
-                    self.commit_end(&lease, &end, || {}).await;
+                Ok(Some(operation)) if operation.course.state.is_final() => break,
+                Ok(Some(operation)) => {
+                    self.end_unsent(&lease, operation).await;
                     break;
                 }
                 Err(error) => {
@@ -223,7 +231,27 @@ impl Driver {
                 }
             }
         }
-        self.trouble(-1);
+        self.withdrawn.lock().remove(&id);
+    }
+
+    /// Ends an operation of which nothing was sent, and says so.
+    async fn end_unsent(&self, lease: &Lease, mut operation: Operation) {
+        let now = self.clock.now();
+        let from = operation.course.state;
+        let course = &mut operation.course;
+        course.state = OperationState::Failed;
+        course.reason = Some(EndReason::NotSent);
+        course.deadline = None;
+        course.ended_by = Some(EndedBy::Request);
+        course.finished_at = Some(now);
+        let records = vec![audit::outcome(&operation, &*self.clock, now)];
+        let end = Move {
+            from,
+            course: operation.course,
+            at: now,
+            records,
+        };
+        self.commit_end(lease, &end, || {}).await;
     }
 }
 

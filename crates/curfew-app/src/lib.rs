@@ -17,6 +17,8 @@ pub mod driver;
 pub mod operations;
 pub mod policy;
 pub mod runner;
+#[cfg(test)]
+mod testing;
 pub mod upshot;
 
 pub use actions::{ActError, ActRequest, Acted, Actions};

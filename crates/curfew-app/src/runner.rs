@@ -11,17 +11,21 @@ use curfew_core::operation::Seen;
 use curfew_core::{
     EndedBy, Operation, OperationEvidence, Outcome, ProcessId, ReadCtx, Verdict, audit, reached,
 };
+use futures::StreamExt as _;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::directory::chain;
-use crate::driver::{Begin, Driver, settles};
+use crate::driver::{Begin, Driver, Leased, settles};
 
 /// How often abandoned operations are looked for.
 const EVERY: Duration = Duration::from_secs(5);
-/// Every how many rounds what ended UNKNOWN is looked at again.
-const SETTLE_EVERY: u32 = 6;
+/// How often what ended UNKNOWN is looked at again.
+const SETTLE_EVERY: Duration = Duration::from_secs(30);
+/// How many of those are looked at side by side.
+const SETTLE_AT_ONCE: usize = 8;
 /// How long after its end an UNKNOWN operation is still looked at.
 const SETTLE_FOR: TimeDelta = TimeDelta::hours(1);
 /// How many operations are taken up at once.
@@ -39,19 +43,31 @@ pub struct Runner {
 impl Runner {
     /// Runs until the gateway stops.
     pub async fn run(self) {
+        // Side by side: a backend that does not answer holds up what is settled on it, not what is taken up.
+        tokio::join!(self.taking_up(), self.settling());
+    }
+
+    async fn taking_up(&self) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let stop = self.driver.stop.clone();
-        let mut round: u32 = 0;
         loop {
             self.take_up(&places).await;
-            if round.is_multiple_of(SETTLE_EVERY) {
-                self.settle().await;
-            }
-            round = round.wrapping_add(1);
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = self.driver.stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
+        }
+    }
+
+    async fn settling(&self) {
+        let round = async {
+            loop {
+                self.settle().await;
+                tokio::time::sleep(SETTLE_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = self.driver.stop.cancelled() => {}
+            () = round => {}
         }
     }
 
@@ -60,6 +76,7 @@ impl Runner {
         if free == 0 {
             return;
         }
+        let since = Instant::now();
         match self.driver.store.operation_claim(self.process, free).await {
             Ok(claimed) => {
                 for (operation, lease) in claimed {
@@ -71,7 +88,7 @@ impl Runner {
                     metrics::counter!("curfew_operations_taken_up_total").increment(1);
                     let driver = self.driver.clone();
                     self.tasks.spawn(async move {
-                        driver.drive(operation, lease, Begin::TakenUp, None).await;
+                        driver.drive(operation, Leased { lease, since }, Begin::TakenUp, None).await;
                         drop(place);
                     });
                 }
@@ -93,9 +110,9 @@ impl Runner {
             .await
         {
             Ok(operations) => {
-                for operation in operations {
-                    self.settle_one(&operation).await;
-                }
+                futures::stream::iter(&operations)
+                    .for_each_concurrent(SETTLE_AT_ONCE, |operation| self.settle_one(operation))
+                    .await;
             }
             Err(error) => warn!(error = %chain(&error), "Could not look for unresolved operations"),
         }
@@ -139,3 +156,6 @@ impl Runner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Each adapter is a folder (`config`, `client`, `wire`, `map`, `mod`, `tests`) that implements
 //! [`curfew_core::SessionBackend`]; [`registry`] has one match arm for each. What all share stands beside them:
 //! the HTTP client factory ([`http`]), the rules for addresses ([`address`]), references to secrets ([`secret`])
-//! and the suite that every adapter passes ([`contract`](crate)).
+//! and the suite that every adapter passes (`contract`).
 //!
 //! Adding a backend: 1. a folder beside `citrix/`; 2. a variant of [`BackendConfig`] and its arms in
 //! `registry.rs`; 3. a `Rig` for `contract.rs` in the adapter's `tests.rs`. The whole recipe is

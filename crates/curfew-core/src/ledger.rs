@@ -309,10 +309,21 @@ impl Ledger {
             at: now,
             records,
         };
-        match self.store.operation_advance(lease, &step).await {
-            Ok(()) => {}
-            Err(StoreError::LeaseLost { .. }) => return Err(LedgerError::LeaseLost(operation.id)),
-            Err(source) => return Err(LedgerError::Unrecorded(source)),
+        let mut waits = Self::SETTLE.iter();
+        let mut doubtful = false;
+        loop {
+            // The same records again: a commit that did arrive is recognised by them, so no attempt stands twice.
+            match self.store.operation_advance(lease, &step).await {
+                Ok(()) => break,
+                Err(StoreError::LeaseLost { .. }) => return Err(LedgerError::LeaseLost(operation.id)),
+                Err(source) => {
+                    doubtful |= matches!(source, StoreError::CommitUnknown { .. });
+                    match waits.next().filter(|_| doubtful) {
+                        Some(wait) => tokio::time::sleep(*wait).await,
+                        None => return Err(LedgerError::Unrecorded(source)),
+                    }
+                }
+            }
         }
         let operation = Operation {
             course,
@@ -338,3 +349,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,10 +289,12 @@ impl Walk<'_> {
         let retried = self.course.sent == Sent::Unknown;
         self.course.evidence.act = Some(evidence);
         match started {
-            Started::AlreadyGone if retried => self.end(OperationState::Succeeded, None),
             Started::AlreadyGone => {
-                self.course.sent = Sent::Yes;
                 self.course.evidence.seen = Some(Seen::Gone);
+                if retried {
+                    return self.end(OperationState::Succeeded, None);
+                }
+                self.course.sent = Sent::Yes;
                 self.end(OperationState::AlreadyGone, None)
             }
             Started::Replaced => {
@@ -334,6 +336,11 @@ impl Walk<'_> {
         match kind {
             K::Protocol | K::OutcomeUnknown if self.message => {
                 self.end(OperationState::Unknown, Some(EndReason::AnswerLost))
+            }
+            K::NotFound if !retried => {
+                // The backend did nothing. Whatever a read shows from now on, this act has not brought it about.
+                self.course.reason = Some(EndReason::Refused);
+                self.go(OperationState::Confirming, Next::Read)
             }
             K::Protocol | K::OutcomeUnknown | K::NotFound => self.go(OperationState::Confirming, Next::Read),
             // The repetition did not happen; what became of the first attempt is for a read to say.
@@ -378,10 +385,17 @@ impl Walk<'_> {
     }
 
     fn read_after_sending(&mut self, reading: Reading) -> Next {
+        let refused = self.course.reason == Some(EndReason::Refused);
         match reading {
             Reading::Seen(verdict, evidence) => {
                 self.saw(verdict, evidence);
                 match verdict {
+                    Verdict::Reached(_) if refused => self.end(OperationState::AlreadyGone, None),
+                    Verdict::Replaced if refused => self.end(OperationState::Superseded, None),
+                    // The session of a message is there, and the backend did not take the message.
+                    Verdict::Unreadable if refused => {
+                        self.end(OperationState::Failed, Some(EndReason::Refused))
+                    }
                     Verdict::Reached(_) => self.end(OperationState::Succeeded, None),
                     // The generation that was acted on is gone; that another has come does not change it.
                     Verdict::Replaced if self.course.sent == Sent::Yes => {
@@ -402,11 +416,16 @@ impl Walk<'_> {
     }
 
     fn overdue_confirming(&mut self) -> Next {
+        let refused = self.course.reason == Some(EndReason::Refused);
         let still_there = matches!(
             self.course.evidence.seen,
             Some(Seen::StillThere | Seen::LoggingOff | Seen::Disconnected)
         );
         match (still_there, self.course.sent) {
+            // No message is shown by a backend that did not take it, whether or not its session can be read.
+            (seen, _) if refused && (seen || self.message) => {
+                self.end(OperationState::Failed, Some(EndReason::Refused))
+            }
             (true, Sent::Yes | Sent::No) => self.end(OperationState::Failed, Some(EndReason::StillPresent)),
             (true, Sent::Unknown) => self.end(OperationState::Unknown, Some(EndReason::StillPresent)),
             (false, _) => self.end(OperationState::Unknown, Some(EndReason::HostDown)),

@@ -246,7 +246,8 @@ pub struct Course {
     pub progress_percent: Option<u8>,
     /// When the state must have been left; `None` in a final one.
     pub deadline: Option<Timestamp>,
-    /// Why it ended so; while CONFIRMING after a failed job already `JobFailed`.
+    /// Why it ended so; while CONFIRMING after a failed job already `JobFailed`, and after an act for which the
+    /// backend found no session already `Refused`.
     pub reason: Option<EndReason>,
     /// What shows it.
     pub evidence: OperationEvidence,

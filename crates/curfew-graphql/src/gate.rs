@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType,
+    BaseType, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType,
     Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned};
@@ -144,7 +144,8 @@ pub fn check(
         }
         OperationType::Mutation => {}
     }
-    let mut weigher = Weigher { fragments: &document.fragments, operation, variables, known: HashMap::new(), open: Vec::new(), page: limits.page_default.into() };
+    check_variables(operation, variables)?;
+    let mut weigher = Weigher { fragments: &document.fragments, operation, variables, known: HashMap::new(), open: Vec::new(), page: limits.page_default.into(), most: limits.page_max.into() };
     let weight = weigher.weigh(&operation.selection_set.node, limits.page_default.into(), false);
     let acting = operation.ty == OperationType::Mutation;
     if acting && weight.roots > 1 {
@@ -181,6 +182,32 @@ pub fn check(
     Ok(Pass {
         acts: acting && weight.roots == 1,
     })
+}
+
+/// Refuses variables that cannot be coerced and that async-graphql finds out about only while it runs the field that
+/// uses them: required ones that are missing, and integers that are no `Int`.
+fn check_variables(
+    operation: &OperationDefinition,
+    variables: &Map<String, serde_json::Value>,
+) -> Result<(), Refusal> {
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        let name = definition.name.node.as_str();
+        let (ty, given) = (&definition.var_type.node, variables.get(name));
+        let problem = match given {
+            None if !ty.nullable && definition.default_value.is_none() => "is required and was not given",
+            Some(serde_json::Value::Number(number))
+                if matches!(&ty.base, BaseType::Named(base) if base == "Int")
+                    && number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) =>
+            {
+                "is not an integer of 32 bits"
+            }
+            _ => continue,
+        };
+        let message = format!("The variable `${name}` {problem}. Nothing was run.");
+        return Err(Refusal::new(ErrorCode::GraphqlValidationFailed, message));
+    }
+    Ok(())
 }
 
 fn select<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
@@ -229,6 +256,8 @@ struct Weigher<'a> {
     open: Vec<&'a str>,
     /// Rows of a page that does not say how many.
     page: u64,
+    /// Most rows of a page.
+    most: u64,
 }
 
 impl<'a> Weigher<'a> {
@@ -309,7 +338,8 @@ impl<'a> Weigher<'a> {
         let size = |name: &str| {
             let value = field.get_argument(name)?;
             match self.constant(&value.node)? {
-                ConstValue::Number(number) => Some(number.as_u64().unwrap_or(0)),
+                // A larger page is refused by its resolver, which can say what is wrong with it.
+                ConstValue::Number(number) => Some(number.as_u64().unwrap_or(0).min(self.most)),
                 _ => None,
             }
         };

@@ -4,6 +4,7 @@
 //! runs, and every failure ends with a text on stderr and the exit code that [`Failure`] gives it.
 
 use std::ffi::OsString;
+#[cfg(feature = "dev")]
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -19,6 +19,8 @@ pub enum Failure {
     Start(anyhow::Error),
     /// It was done, the answer is no, and it has been printed already (`curfew check`).
     Found,
+    /// The configuration is wrong, and that has been printed already (`curfew check`).
+    FoundWrong,
 }
 
 impl Failure {
@@ -30,7 +32,7 @@ impl Failure {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(USAGE),
+            Self::Usage(_) | Self::FoundWrong => ExitCode::from(USAGE),
             Self::Start(_) | Self::Found => ExitCode::FAILURE,
         }
     }
@@ -39,7 +41,7 @@ impl Failure {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Usage(error) | Self::Start(error) => Some(chain(error.as_ref())),
-            Self::Found => None,
+            Self::Found | Self::FoundWrong => None,
         }
     }
 }

@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use axum::body::Body;
 use axum::response::Response;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use http::Request;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -88,11 +89,11 @@ impl Bound {
         let server = axum_server::Server::from_listener(self.listener).handle(handle.clone());
         match self.tls {
             Some(tls) => {
-                let server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(tls));
-                tokio::spawn(server.serve(make));
+                let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+                tokio::spawn(server.acceptor(acceptor).serve(make));
             }
             None => {
-                tokio::spawn(server.serve(make));
+                tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(make));
             }
         }
         Serving { handle }

@@ -8,10 +8,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use curfew_core::{ActionStore, AuditLog, Clock};
+use curfew_core::{ActionStore, AuditLog, Clock, Timestamp};
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 
+use crate::connections::Held;
 use crate::options::{Address, DatabaseKind, DatabaseUrl, DatabaseUrlError, StoreOptions};
 use crate::postgres::PgDriver;
 use crate::sqlite::SqliteDriver;
@@ -68,7 +69,12 @@ impl MigrationStatus {
 
 impl fmt::Display for MigrationStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} applied, {} pending", self.applied.len(), self.pending.len())?;
+        write!(
+            f,
+            "{} applied, {} pending",
+            self.applied.len(),
+            self.pending.len()
+        )?;
         for (what, versions) in [("unknown", &self.unknown), ("changed", &self.changed)] {
             if !versions.is_empty() {
                 write!(f, ", {what}: {versions:?}")?;
@@ -160,8 +166,8 @@ impl Database {
 
     async fn answers(&self) -> Result<(), sqlx::Error> {
         match &self.engine {
-            Engine::Sqlite(driver) => driver.writer().acquire().await.map(|_| ()),
-            Engine::Postgres(driver) => driver.pool().acquire().await.map(|_| ()),
+            Engine::Sqlite(driver) => driver.writer().await.map(|_| ()),
+            Engine::Postgres(driver) => driver.acquire().await.map(Held::keep),
         }
     }
 
@@ -181,7 +187,7 @@ impl Database {
     /// If one fails, or if the database has seen migrations that this build does not know.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         let done = match &self.engine {
-            Engine::Sqlite(driver) => SQLITE.run(driver.writer()).await,
+            Engine::Sqlite(driver) => migrate_sqlite(driver).await,
             Engine::Postgres(driver) => migrate_postgres(driver).await,
         };
         done.map_err(|source| DatabaseError::Migrate {
@@ -213,9 +219,26 @@ impl Database {
                 Some((version, _)) => status.changed.push(*version),
             }
         }
-        let unknown = found.iter().filter(|(version, _)| !migrator.version_exists(*version));
+        let unknown = found
+            .iter()
+            .filter(|(version, _)| !migrator.version_exists(*version));
         status.unknown = unknown.map(|(version, _)| *version).collect();
         Ok(status)
+    }
+
+    /// What the database's clock shows; SQLite has none but this machine's.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn now(&self) -> Result<Timestamp, DatabaseError> {
+        let now = match &self.engine {
+            Engine::Sqlite(driver) => Ok(driver.clock().now()),
+            Engine::Postgres(driver) => now_on_postgres(driver).await,
+        };
+        now.map_err(|source| DatabaseError::Open {
+            database: self.describe(),
+            source: source.into(),
+        })
     }
 
     /// Waits until all connections are back, and closes them.
@@ -247,6 +270,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(|_| ())
 }
 
+async fn migrate_sqlite(driver: &SqliteDriver) -> Result<(), MigrateError> {
+    SQLITE.run(&mut *driver.writer().await?).await
+}
+
 async fn migrate_postgres(driver: &PgDriver) -> Result<(), MigrateError> {
     let mut connection = driver.unlimited().await?;
     let done = POSTGRES.run(&mut connection).await;
@@ -260,20 +287,32 @@ type Applied = Vec<(i64, Vec<u8>)>;
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
 
 async fn applied_on_sqlite(driver: &SqliteDriver) -> Result<Applied, sqlx::Error> {
+    let mut writer = driver.writer().await?;
     let there = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
-    let tables: i64 = sqlx::query_scalar(there).fetch_one(driver.writer()).await?;
+    let tables: i64 = sqlx::query_scalar(there).fetch_one(&mut *writer).await?;
     match tables {
         0 => Ok(Vec::new()),
-        _ => sqlx::query_as(APPLIED).fetch_all(driver.writer()).await,
+        _ => sqlx::query_as(APPLIED).fetch_all(&mut *writer).await,
     }
 }
 
 async fn applied_on_postgres(driver: &PgDriver) -> Result<Applied, sqlx::Error> {
+    let mut connection = driver.acquire().await?;
     let there = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    let known: bool = sqlx::query_scalar(there).fetch_one(driver.pool()).await?;
-    if known {
-        sqlx::query_as(APPLIED).fetch_all(driver.pool()).await
-    } else {
-        Ok(Vec::new())
-    }
+    let known: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await?;
+    let applied = match known {
+        true => sqlx::query_as(APPLIED).fetch_all(&mut *connection).await?,
+        false => Vec::new(),
+    };
+    connection.keep();
+    Ok(applied)
+}
+
+async fn now_on_postgres(driver: &PgDriver) -> Result<Timestamp, sqlx::Error> {
+    let mut connection = driver.acquire().await?;
+    let now = sqlx::query_scalar("SELECT clock_timestamp()")
+        .fetch_one(&mut *connection)
+        .await?;
+    connection.keep();
+    Ok(now)
 }

@@ -30,7 +30,9 @@ macro_rules! driver {
             let rows = match query {
                 Query::Fixed(text, params) => {
                     let arguments = arguments(params)?;
-                    sqlx::query_as_with::<$Db, T, _>(text, arguments).fetch_all(connection).await
+                    sqlx::query_as_with::<$Db, T, _>(text, arguments)
+                        .fetch_all(connection)
+                        .await
                 }
                 Query::Built(pieces) => {
                     let mut builder = QueryBuilder::<$Db>::new("");

@@ -11,17 +11,23 @@ use sqlx::postgres::PgDatabaseError;
 
 /// A connection could not be had, or a read failed.
 pub(crate) fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::Unavailable { source: source.into() }
+    StoreError::Unavailable {
+        source: source.into(),
+    }
 }
 
 /// The database (or we) would not do it.
 pub(crate) fn refused(source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::Refused { source: source.into() }
+    StoreError::Refused {
+        source: source.into(),
+    }
 }
 
 /// It may or may not have been committed.
 pub(crate) fn commit_unknown(source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::CommitUnknown { source: source.into() }
+    StoreError::CommitUnknown {
+        source: source.into(),
+    }
 }
 
 /// No answer came in time.

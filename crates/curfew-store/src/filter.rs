@@ -79,7 +79,11 @@ impl<'a> Builder<'a> {
             Keyset::Before(place) => (place, columns.newer, columns.oldest_first),
         };
         if let Some((at, id)) = place {
-            self.sql(beyond).bind(at.into()).sql(", ").bind(id.into()).sql(")");
+            self.sql(beyond)
+                .bind(at.into())
+                .sql(", ")
+                .bind(id.into())
+                .sql(")");
         }
         self.sql(order).bind((i64::from(limit) + 1).into());
     }
@@ -127,10 +131,19 @@ fn operations<'a>(head: &'static str, filter: &'a OperationFilter) -> Builder<'a
     let states = filter.states.as_ref();
     query.when_in(" AND state", states.map(|all| all.iter().map(|one| one.as_str())));
     let actions = filter.actions.as_ref();
-    query.when_in(" AND action", actions.map(|all| all.iter().map(|one| one.as_str())));
+    query.when_in(
+        " AND action",
+        actions.map(|all| all.iter().map(|one| one.as_str())),
+    );
     let backends = filter.backends.as_ref();
-    query.when_in(" AND backend", backends.map(|all| all.iter().map(|one| one.as_str())));
-    query.when_text(" AND session_id = ", filter.session.as_ref().map(|id| id.as_str()));
+    query.when_in(
+        " AND backend",
+        backends.map(|all| all.iter().map(curfew_core::BackendId::as_str)),
+    );
+    query.when_text(
+        " AND session_id = ",
+        filter.session.as_ref().map(curfew_core::SessionId::as_str),
+    );
     if let Some((issuer, subject)) = &filter.requested_by {
         query.when_text(" AND actor_issuer = ", Some(issuer));
         query.when_text(" AND actor_subject = ", Some(subject));
@@ -179,13 +192,22 @@ fn records<'a>(head: &'static str, filter: &'a AuditFilter) -> Builder<'a> {
         query.sql(" OR target_dns_key = ").bind(key).sql(")");
     }
     let backends = filter.backends.as_ref();
-    query.when_in(" AND backend", backends.map(|all| all.iter().map(|one| one.as_str())));
+    query.when_in(
+        " AND backend",
+        backends.map(|all| all.iter().map(curfew_core::BackendId::as_str)),
+    );
     let actions = filter.actions.as_ref();
-    query.when_in(" AND action", actions.map(|all| all.iter().map(|one| one.as_str())));
+    query.when_in(
+        " AND action",
+        actions.map(|all| all.iter().map(|one| one.as_str())),
+    );
     let phases = filter.phases.as_ref();
     query.when_in(" AND phase", phases.map(|all| all.iter().map(|one| one.as_str())));
     let outcomes = filter.outcomes.as_ref();
-    query.when_in(" AND outcome", outcomes.map(|all| all.iter().map(|one| one.as_str())));
+    query.when_in(
+        " AND outcome",
+        outcomes.map(|all| all.iter().map(|one| one.as_str())),
+    );
     query.when_text(" AND ticket = ", filter.ticket.as_deref());
     query.when(" AND operation_id = ", filter.operation.map(|id| id.0));
     query.when_text(" AND session_id = ", filter.session.as_deref());

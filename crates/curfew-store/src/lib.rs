@@ -12,6 +12,7 @@
 //!
 //! Changing a table: `migrations/README.md`.
 
+mod connections;
 mod database;
 mod driver;
 mod error;
@@ -23,6 +24,8 @@ mod rows;
 mod sql;
 mod sqlite;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use database::{Database, DatabaseError, MigrationStatus};
 pub use options::{DatabaseKind, DatabaseUrl, DatabaseUrlError, StoreOptions};

@@ -66,7 +66,9 @@ pub enum DatabaseUrlError {
     #[error("the database URL must begin with `sqlite://`, `postgres://` or `postgresql://`")]
     Scheme,
     /// There is no path.
-    #[error("the database URL names no file: `sqlite:///var/lib/curfew/curfew.db`, or `sqlite://curfew.db` here")]
+    #[error(
+        "the database URL names no file: `sqlite:///var/lib/curfew/curfew.db`, or `sqlite://curfew.db` here"
+    )]
     NoFile,
     /// A database in memory does not outlive the process, and every connection would have its own.
     #[error("a SQLite database in memory keeps no record: name a file")]

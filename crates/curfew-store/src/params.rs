@@ -50,6 +50,19 @@ impl<'a> Param<'a> {
         Self::Int(number.map(Into::into))
     }
 
+    /// The same, borrowing nothing.
+    #[cfg(test)]
+    pub fn into_owned(self) -> Param<'static> {
+        match self {
+            Self::Text(text) => Param::Text(text.map(|text| Cow::Owned(text.into_owned()))),
+            Self::Uuid(id) => Param::Uuid(id),
+            Self::Int(number) => Param::Int(number),
+            Self::Time(at) => Param::Time(at),
+            Self::Json(json) => Param::Json(json),
+            Self::Seconds(seconds) => Param::Seconds(seconds),
+        }
+    }
+
     fn json<T: Serialize>(value: &T) -> Result<Self, StoreError> {
         let mut raw = serde_json::value::to_raw_value(value).map_err(error::refused)?;
         if raw.get().contains("\\u0000") {
@@ -140,9 +153,9 @@ pub(crate) fn operation(operation: &Operation) -> Result<Vec<Param<'_>>, StoreEr
         Param::text_or_null(course.job.as_ref().map(|job| job.0.as_str())),
         Param::int(course.progress_percent),
         Param::Time(course.deadline),
-        Param::text_or_null(course.reason.map(|reason| reason.as_str())),
+        Param::text_or_null(course.reason.map(curfew_core::EndReason::as_str)),
         Param::json(&course.evidence)?,
-        Param::text_or_null(course.ended_by.map(|by| by.as_str())),
+        Param::text_or_null(course.ended_by.map(curfew_core::EndedBy::as_str)),
         Param::Time(course.finished_at),
     ]);
     Ok(params)
@@ -162,9 +175,9 @@ pub(crate) fn step<'a>(lease: &Lease, step: &'a Move) -> Result<Vec<Param<'a>>, 
         Param::text_or_null(course.job.as_ref().map(|job| job.0.as_str())),
         Param::int(course.progress_percent),
         Param::Time(course.deadline),
-        Param::text_or_null(course.reason.map(|reason| reason.as_str())),
+        Param::text_or_null(course.reason.map(curfew_core::EndReason::as_str)),
         Param::json(&course.evidence)?,
-        Param::text_or_null(course.ended_by.map(|by| by.as_str())),
+        Param::text_or_null(course.ended_by.map(curfew_core::EndedBy::as_str)),
         Param::Time(course.finished_at),
     ]);
     Ok(params)
@@ -186,7 +199,7 @@ pub(crate) fn record<'a>(params: &mut Vec<Param<'a>>, record: &'a AuditRecord) -
         Param::text(&record.code),
         Param::text(record.phase.as_str()),
         Param::text(record.action.as_str()),
-        Param::text_or_null(record.outcome.map(|outcome| outcome.as_str())),
+        Param::text_or_null(record.outcome.map(curfew_core::Outcome::as_str)),
         Param::text_or_null(record.cause.as_deref()),
         Param::text(&record.actor.issuer),
         Param::text(&record.actor.subject),
@@ -200,15 +213,15 @@ pub(crate) fn record<'a>(params: &mut Vec<Param<'a>>, record: &'a AuditRecord) -
         Param::json_or_null(record.target.as_ref())?,
         Param::text_or_null(record.reason.as_deref()),
         Param::text_or_null(record.ticket.as_deref()),
-        Param::text_or_null(record.sent.map(|sent| sent.as_str())),
-        Param::text_or_null(record.ended_by.map(|by| by.as_str())),
+        Param::text_or_null(record.sent.map(curfew_core::Sent::as_str)),
+        Param::text_or_null(record.ended_by.map(curfew_core::EndedBy::as_str)),
         Param::json_or_null(record.evidence.as_ref())?,
         Param::Int(record.latency_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))),
         Param::json_or_null(record.params.as_ref())?,
         Param::key(&record.actor.subject),
         Param::key(&record.actor.name),
         Param::key_or_null(user.map(|user| user.name.as_str())),
-        Param::key_or_null(user.and_then(|user| user.account()).as_deref()),
+        Param::key_or_null(user.and_then(curfew_core::SessionUser::account).as_deref()),
         Param::key_or_null(user.and_then(|user| user.upn.as_deref())),
         Param::key_or_null(machine.and_then(|machine| machine.name.as_deref())),
         Param::key_or_null(machine.and_then(|machine| machine.dns_name.as_deref())),

@@ -1,6 +1,6 @@
-//! The Postgres driver: a pool, and changes that are one statement each.
+//! The Postgres driver: changes that are one statement each.
 //!
-//! Not here: what the statements say (`sql`).
+//! Not here: what the statements say (`sql`) and how connections are kept (`connections`).
 //! Invariant: nothing waits without a limit, neither for a connection, nor for a lock, nor for an answer that a
 //! dead network will never bring.
 
@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use curfew_core::StoreError;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::types::Json;
-use sqlx::{Arguments, ConnectOptions, Connection, PgConnection, Postgres, QueryBuilder};
+use sqlx::{Arguments, ConnectOptions, PgConnection, Postgres, QueryBuilder};
 use tokio::time::timeout;
 
+use crate::connections::{Connections, Held};
 use crate::driver::driver;
 use crate::error::{self, NoAnswer, Stage};
 use crate::filter::{Piece, Query};
@@ -24,20 +25,14 @@ use crate::store::Driver;
 
 driver!(Postgres, PgArguments, PgConnection);
 
-/// A connection that was idle for longer is asked whether it still lives before it is used.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// How long that may take.
-const PING: Duration = Duration::from_millis(500);
-
 pub(crate) struct PgDriver {
-    pool: PgPool,
+    connections: Connections,
     connect: PgConnectOptions,
     statement: Duration,
 }
 
 impl PgDriver {
-    /// A pool that has not connected yet.
+    /// A driver that has not connected yet.
     pub fn new(connect: PgConnectOptions, options: &StoreOptions) -> Self {
         let connect = connect.application_name("curfew");
         let limited = connect.clone().options([
@@ -45,25 +40,8 @@ impl PgDriver {
             ("lock_timeout", "2s"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.postgres_connections)
-            .acquire_timeout(options.postgres_acquire)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for < FRESH {
-                        return Ok(true);
-                    }
-                    match timeout(PING, connection.ping()).await {
-                        Ok(alive) => alive.map(|()| true),
-                        // An error, not `false`: a graceful close would wait for the network as well.
-                        Err(_) => Err(sqlx::Error::PoolTimedOut),
-                    }
-                })
-            })
-            .connect_lazy_with(limited);
         Self {
-            pool,
+            connections: Connections::new(limited, options.postgres_connections, options.postgres_acquire),
             connect,
             statement: options.statement,
         }
@@ -78,13 +56,13 @@ impl PgDriver {
         patient.connect().await
     }
 
-    pub async fn close(&self) {
-        self.pool.close().await;
+    /// A connection like those that statements use.
+    pub async fn acquire(&self) -> Result<Held<'_>, sqlx::Error> {
+        self.connections.acquire().await
     }
 
-    /// The pool.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    pub async fn close(&self) {
+        self.connections.close().await;
     }
 }
 
@@ -99,34 +77,25 @@ impl Driver for PgDriver {
         None
     }
 
-    async fn change<T: AnyRow>(
-        &self,
-        change: &Change,
-        params: Vec<Param<'_>>,
-    ) -> Result<Vec<T>, StoreError> {
+    async fn change<T: AnyRow>(&self, change: &Change, params: Vec<Param<'_>>) -> Result<Vec<T>, StoreError> {
         let arguments = arguments(params)?;
-        let mut connection = self.pool.acquire().await.map_err(error::of_read)?;
+        let mut connection = self.acquire().await.map_err(error::of_read)?;
         // The statement commits by itself, so from here on an answer that does not come leaves it open whether it
         // did. `fetch_all` reads until the server is ready again, that is, until after the commit.
         let query = sqlx::query_as_with::<Postgres, T, _>(change.first, arguments);
-        match timeout(self.statement, query.fetch_all(&mut *connection)).await {
-            Ok(rows) => rows.map_err(|source| error::of_change(source, Stage::Committing)),
-            Err(_) => {
-                // Back in the pool it would wait for the network, and keep its place from a living one.
-                drop(connection.detach());
-                Err(error::commit_unknown(NoAnswer))
-            }
-        }
+        let answer = timeout(self.statement, query.fetch_all(&mut *connection)).await;
+        let rows = answer
+            .map_err(|_| error::commit_unknown(NoAnswer))?
+            .map_err(|source| error::of_change(source, Stage::Committing))?;
+        connection.keep();
+        Ok(rows)
     }
 
     async fn read<T: AnyRow>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(error::of_read)?;
-        match timeout(self.statement, fetch(&mut connection, query)).await {
-            Ok(rows) => rows,
-            Err(_) => {
-                drop(connection.detach());
-                Err(error::unavailable(NoAnswer))
-            }
-        }
+        let mut connection = self.acquire().await.map_err(error::of_read)?;
+        let answer = timeout(self.statement, fetch(&mut connection, query)).await;
+        let rows = answer.map_err(|_| error::unavailable(NoAnswer))??;
+        connection.keep();
+        Ok(rows)
     }
 }

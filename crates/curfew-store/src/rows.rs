@@ -52,7 +52,12 @@ impl Place<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong(column))
     }
 
-    fn parsed<T>(self, column: &'static str, text: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    fn parsed<T>(
+        self,
+        column: &'static str,
+        text: &str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
         parse(text).ok_or_else(|| self.wrong(column))
     }
 
@@ -169,7 +174,9 @@ impl TryFrom<OperationRow> for Operation {
                 state: place.parsed("state", &row.state, OperationState::parse)?,
                 sent: place.parsed("sent", &row.sent, Sent::parse)?,
                 attempt: place.number("attempt", row.attempt)?,
-                progress_percent: progress.map(|it| place.number("progress_percent", it)).transpose()?,
+                progress_percent: progress
+                    .map(|it| place.number("progress_percent", it))
+                    .transpose()?,
                 deadline: row.deadline_at,
                 reason: place.maybe("end_reason", row.end_reason.as_deref(), EndReason::parse)?,
                 evidence: place.json("evidence", &row.evidence)?,
@@ -270,7 +277,10 @@ impl TryFrom<AuditRow> for AuditRecord {
             sent: place.maybe("sent", row.sent.as_deref(), Sent::parse)?,
             ended_by: place.maybe("ended_by", row.ended_by.as_deref(), EndedBy::parse)?,
             evidence: place.shown::<OperationEvidence>("evidence", row.evidence.as_deref()),
-            latency_ms: row.latency_ms.map(|it| place.number("latency_ms", it)).transpose()?,
+            latency_ms: row
+                .latency_ms
+                .map(|it| place.number("latency_ms", it))
+                .transpose()?,
             params: place.shown("params", row.params.as_deref()),
             actor: Actor {
                 issuer: row.actor_issuer,

@@ -15,7 +15,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::types::Json;
-use sqlx::{Arguments, Connection, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Arguments, ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio::time::timeout;
 
 use crate::driver::driver;
@@ -30,14 +31,18 @@ use crate::store::Driver;
 driver!(Sqlite, SqliteArguments, SqliteConnection);
 
 pub(crate) struct SqliteDriver {
-    writer: SqlitePool,
+    /// `None` until somebody writes. A fair queue, and not a pool of one, because sqlx's pool sends a connection
+    /// through its thread once more each time it comes back.
+    writer: Mutex<Option<SqliteConnection>>,
+    connect: SqliteConnectOptions,
+    acquire: Duration,
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
     statement: Duration,
 }
 
 impl SqliteDriver {
-    /// Pools that have not opened the file yet.
+    /// A driver that has not opened the file yet.
     pub fn new(path: &Path, options: &StoreOptions, clock: Arc<dyn Clock>) -> Self {
         let connect = SqliteConnectOptions::new()
             .filename(path)
@@ -46,35 +51,53 @@ impl SqliteDriver {
             // A committed intent must survive a power cut, or an act could be without a record.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            // For other processes, such as `curfew migrate`; in this one, writers queue at the pool.
+            // For other processes, such as `curfew migrate`; in this one, writers queue.
             .busy_timeout(Duration::from_secs(5))
             // Lets a REPLACE fire the trigger that refuses deletions.
             .pragma("recursive_triggers", "on");
-        let pool = SqlitePoolOptions::new()
+        let readers = SqlitePoolOptions::new()
             .acquire_timeout(options.sqlite_acquire)
             .test_before_acquire(false)
             .idle_timeout(None)
-            .max_lifetime(None);
-        let writer = pool.clone().max_connections(1).connect_lazy_with(connect.clone());
-        let readers = pool
+            .max_lifetime(None)
             .max_connections(options.sqlite_readers)
-            .connect_lazy_with(connect.pragma("query_only", "on"));
+            .connect_lazy_with(connect.clone().pragma("query_only", "on"));
         Self {
-            writer,
+            writer: Mutex::new(None),
+            connect,
+            acquire: options.sqlite_acquire,
             readers,
             clock,
             statement: options.statement,
         }
     }
 
-    /// The pool of the one connection that writes.
-    pub fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// The one connection that writes, after all who asked for it before.
+    ///
+    /// # Errors
+    /// If it is not to be had in time, or the file cannot be opened.
+    pub async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, sqlx::Error> {
+        let acquired = timeout(self.acquire, async {
+            let mut place = self.writer.lock().await;
+            if place.is_none() {
+                *place = Some(self.connect.connect().await?);
+            }
+            MutexGuard::try_map(place, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)
+        });
+        acquired.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// What leases go by here.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        // Last, so that it empties the log into the file.
+        if let Some(connection) = self.writer.lock().await.take() {
+            _ = connection.close().await;
+        }
     }
 }
 
@@ -123,16 +146,18 @@ impl Driver for SqliteDriver {
         Some(self.clock.now().into())
     }
 
-    async fn change<T: AnyRow>(
-        &self,
-        change: &Change,
-        params: Vec<Param<'_>>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(error::of_read)?;
+    async fn change<T: AnyRow>(&self, change: &Change, params: Vec<Param<'_>>) -> Result<Vec<T>, StoreError> {
+        let mut connection = self.writer().await.map_err(error::of_read)?;
         let mut stage = Stage::Before;
-        match timeout(self.statement, transact(&mut connection, change, params, &mut stage)).await {
+        match timeout(
+            self.statement,
+            transact(&mut connection, change, params, &mut stage),
+        )
+        .await
+        {
             Ok(done) => done,
-            // The connection goes back to its pool, which waits until the disk has answered.
+            // The connection's thread is still at it; whoever has the connection next waits for that, and for the
+            // rollback, in its turn.
             Err(_) if stage == Stage::Committing => Err(error::commit_unknown(NoAnswer)),
             Err(_) => Err(error::unavailable(NoAnswer)),
         }

@@ -56,13 +56,19 @@ impl<D: Driver> Store<D> {
     }
 
     async fn lease_of(&self, id: OperationId) -> Result<Option<Lease>, StoreError> {
-        let rows: Vec<LeaseRow> = self.driver.read(Query::Fixed(sql::LEASE, vec![id.0.into()])).await?;
+        let rows: Vec<LeaseRow> = self
+            .driver
+            .read(Query::Fixed(sql::LEASE, vec![id.0.into()]))
+            .await?;
         Ok(rows.first().and_then(|row| row.lease(id)))
     }
 
     async fn count(&self, query: Query<'_>) -> Result<u64, StoreError> {
         let rows: Vec<CountRow> = self.driver.read(query).await?;
-        Ok(rows.first().and_then(|row| u64::try_from(row.count).ok()).unwrap_or(0))
+        Ok(rows
+            .first()
+            .and_then(|row| u64::try_from(row.count).ok())
+            .unwrap_or(0))
     }
 
     /// Whether exactly this outcome of this operation is on record.
@@ -102,11 +108,15 @@ fn pick<'a>(
     for record in records {
         params::record(params, record)?;
     }
-    changes.get(records.len()).ok_or_else(|| error::refused(Misuse::TooManyRecords))
+    changes
+        .get(records.len())
+        .ok_or_else(|| error::refused(Misuse::TooManyRecords))
 }
 
 fn outcomes(step: &Move) -> impl Iterator<Item = &AuditRecord> {
-    step.records.iter().filter(|record| record.phase == AuditPhase::Outcome)
+    step.records
+        .iter()
+        .filter(|record| record.phase == AuditPhase::Outcome)
 }
 
 fn lost(lease: &Lease) -> StoreError {
@@ -209,8 +219,10 @@ impl<D: Driver> ActionStore for Store<D> {
 
     async fn operation_release(&self, lease: &Lease) -> Result<(), StoreError> {
         timed("operation_release", async {
-            let rows: Vec<LeaseRow> =
-                self.driver.change(&D::CHANGES.release, params::held(lease)).await?;
+            let rows: Vec<LeaseRow> = self
+                .driver
+                .change(&D::CHANGES.release, params::held(lease))
+                .await?;
             rows.first().map(|_| ()).ok_or_else(|| lost(lease))
         })
         .await
@@ -274,8 +286,10 @@ impl<D: Driver> ActionStore for Store<D> {
 
     async fn operation_get(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
         timed("operation_get", async {
-            let rows: Vec<OperationRow> =
-                self.driver.read(Query::Fixed(sql::GET, vec![id.0.into()])).await?;
+            let rows: Vec<OperationRow> = self
+                .driver
+                .read(Query::Fixed(sql::GET, vec![id.0.into()]))
+                .await?;
             rows.into_iter().next().map(Operation::try_from).transpose()
         })
         .await
@@ -283,8 +297,10 @@ impl<D: Driver> ActionStore for Store<D> {
 
     async fn operation_events(&self, id: OperationId) -> Result<Vec<OperationEvent>, StoreError> {
         timed("operation_events", async {
-            let rows: Vec<EventRow> =
-                self.driver.read(Query::Fixed(sql::EVENTS, vec![id.0.into()])).await?;
+            let rows: Vec<EventRow> = self
+                .driver
+                .read(Query::Fixed(sql::EVENTS, vec![id.0.into()]))
+                .await?;
             all(rows)
         })
         .await
@@ -297,8 +313,10 @@ impl<D: Driver> ActionStore for Store<D> {
         limit: u32,
     ) -> Result<RecordPage<Operation>, StoreError> {
         timed("operation_page", async {
-            let rows: Vec<OperationRow> =
-                self.driver.read(filter::operation_page(filter, keyset, limit)).await?;
+            let rows: Vec<OperationRow> = self
+                .driver
+                .read(filter::operation_page(filter, keyset, limit))
+                .await?;
             page(rows, keyset, limit)
         })
         .await
@@ -341,7 +359,10 @@ impl<D: Driver> AuditLog for Store<D> {
         limit: u32,
     ) -> Result<RecordPage<AuditRecord>, StoreError> {
         timed("audit_page", async {
-            let rows: Vec<AuditRow> = self.driver.read(filter::audit_page(filter, keyset, limit)).await?;
+            let rows: Vec<AuditRow> = self
+                .driver
+                .read(filter::audit_page(filter, keyset, limit))
+                .await?;
             page(rows, keyset, limit)
         })
         .await

@@ -161,10 +161,12 @@ impl Client {
                 .get()
                 .is_some_and(|id| id.eq_ignore_ascii_case(&self.settings.customer))
         };
+        // A partner's account may see other customers too; theirs is not our site.
+        let only = customers.first().filter(|_| customers.len() == 1);
         let sites = customers
             .iter()
             .find(ours)
-            .or_else(|| customers.first())
+            .or(only)
             .map(|customer| &*customer.sites.0)
             .unwrap_or_default()
             .iter()
@@ -185,7 +187,7 @@ impl Client {
                     }
                     "Citrix gave a site id that cannot be used".to_owned()
                 }
-                [] => "Citrix lists no site for this account: give it rights on the site, or set `site`"
+                [] => "Citrix lists no site of this customer for this account: give it rights there, or set `site`"
                     .to_owned(),
                 several => {
                     format!(
@@ -196,8 +198,16 @@ impl Client {
             };
             Err(BackendError::new(Kind::Denied, public).with_evidence(evidence))
         };
-        // The look-up is boxed: it is rare, and every call's future would carry it otherwise.
-        self.site.get_or_try_init(|| Box::pin(look())).await.cloned()
+        // The look-up is boxed: it is rare, and every call's future would carry it otherwise. Whoever waits for
+        // another's look-up waits no longer than its own deadline.
+        let found = self.site.get_or_try_init(|| Box::pin(look()));
+        match tokio::time::timeout_at(deadline, found).await {
+            Ok(found) => found.cloned(),
+            Err(_) => Err(BackendError::new(
+                Kind::TimedOut,
+                "looking up the Citrix site took too long",
+            )),
+        }
     }
 
     async fn awake(&self, ask: &Ask, site: Option<&Site>) -> Result<Reply, BackendError> {
@@ -298,6 +308,12 @@ impl Client {
             .is_some_and(|not_after| self.clock.now() > not_after)
         {
             let late = "the act came too late and was not sent";
+            return Err(BackendError::new(Kind::Unavailable, late));
+        }
+        let left = ask.deadline.saturating_duration_since(Instant::now());
+        if ask.purpose == Purpose::Act && left < self.settings.act_timeout / 4 {
+            // Signing in has eaten the budget: an answer could hardly be waited for any more.
+            let late = "no time was left for the act and it was not sent";
             return Err(BackendError::new(Kind::Unavailable, late));
         }
         let transaction = self.clock.uuid().to_string();

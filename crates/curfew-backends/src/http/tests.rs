@@ -161,6 +161,34 @@ async fn what_cannot_be_connected_was_not_sent() {
 }
 
 #[tokio::test]
+async fn each_act_has_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+                    let _ = stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                        .await;
+                }
+            });
+        }
+    });
+    let client = client(Loopback::Allowed, None);
+    let url = format!("http://{address}");
+    for (purpose, expected) in [(Purpose::Read, 1), (Purpose::Act, 4)] {
+        for _ in 0..3 {
+            send(&client, purpose, &url).await.expect("an answer");
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_leads_to_this_machine_is_not_connected_unless_allowed() {
     let (address, connections) = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
     let url = format!("http://localhost:{}", address.port());

@@ -98,6 +98,8 @@ fn every_cloud_region_has_its_own_host() {
             config.origin()
         })
         .collect();
+    let BackendConfig::Citrix(unsaid) = toml::from_str(CLOUD).expect("it reads");
+    assert_eq!(unsaid.origin(), hosts[0]);
     insta::assert_snapshot!(hosts.join("\n"), @r"
     https://api.cloud.com
     https://api-us.cloud.com

@@ -1,7 +1,8 @@
 //! A clock that tests move.
 //!
-//! Not a timer: sleeping tasks wake by tokio's paused clock.
-//! Invariant: it never moves by itself.
+//! Not a timer: sleeping tasks wake by tokio's paused clock, which a clock made by [`MockClock::following_tokio`]
+//! goes along with.
+//! Invariant: it never reads the machine's time; while tokio's clock is paused, only the test moves it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,12 +11,14 @@ use chrono::{TimeDelta, TimeZone, Utc};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Timestamp, uuid_v7};
+use crate::clock::{Clock, Timestamp, to_micros, uuid_v7};
 
-/// Stands at 2026-01-16T14:40:00Z until it is moved; its UUIDs count upwards.
+/// Begins at 2026-01-16T14:40:00Z; its UUIDs count upwards.
 #[derive(Debug)]
 pub struct MockClock {
     now: Mutex<Timestamp>,
+    /// Tokio's clock when this one began, if it goes along with it.
+    origin: Option<tokio::time::Instant>,
     drawn: AtomicU64,
 }
 
@@ -27,13 +30,22 @@ impl Default for MockClock {
             .unwrap_or_default();
         Self {
             now: Mutex::new(start),
+            origin: None,
             drawn: AtomicU64::new(0),
         }
     }
 }
 
 impl MockClock {
-    /// Moves the clock.
+    /// A clock that goes along with tokio's: `tokio::time::advance`, and every sleep of a paused runtime, moves both.
+    pub fn following_tokio() -> Self {
+        Self {
+            origin: Some(tokio::time::Instant::now()),
+            ..Self::default()
+        }
+    }
+
+    /// Moves the clock; one that follows tokio's runs ahead of it from then on.
     pub fn advance(&self, by: Duration) {
         *self.now.lock() += TimeDelta::from_std(by).unwrap_or(TimeDelta::zero());
     }
@@ -41,7 +53,8 @@ impl MockClock {
 
 impl Clock for MockClock {
     fn now(&self) -> Timestamp {
-        *self.now.lock()
+        let gone = self.origin.map_or(Duration::ZERO, |origin| origin.elapsed());
+        to_micros(*self.now.lock() + TimeDelta::from_std(gone).unwrap_or(TimeDelta::zero()))
     }
 
     fn uuid(&self) -> Uuid {

@@ -42,7 +42,9 @@ pub(super) fn operation(filter: &OperationFilter, operation: &Operation) -> bool
         && any(actions.as_ref(), Some(operation.verb.kind()))
         && any_backend(backends.as_ref(), Some(operation.target.session.backend_str()))
         && session.as_ref().is_none_or(|id| *id == operation.target.session)
-        && requested_by.as_ref().is_none_or(|(issuer, subject)| (issuer, subject) == by)
+        && requested_by
+            .as_ref()
+            .is_none_or(|(issuer, subject)| (issuer, subject) == by)
         && same(ticket.as_deref(), operation.ticket.as_deref())
         && requested_after.is_none_or(|at| operation.requested_at >= at)
         && requested_before.is_none_or(|at| operation.requested_at < at)
@@ -75,7 +77,10 @@ pub(super) fn record(filter: &AuditFilter, record: &AuditRecord) -> bool {
         facts.and_then(|facts| facts.machine.name.as_deref()),
         facts.and_then(|facts| facts.machine.dns_name.as_deref()),
     ];
-    let actors = [Some(record.actor.subject.as_str()), Some(record.actor.name.as_str())];
+    let actors = [
+        Some(record.actor.subject.as_str()),
+        Some(record.actor.name.as_str()),
+    ];
     after.is_none_or(|at| record.recorded_at >= at)
         && before.is_none_or(|at| record.recorded_at < at)
         && alike(actor.as_ref(), &actors)

@@ -236,7 +236,11 @@ impl MemoryStore {
     /// Every operation, in the order of ids.
     pub fn operations(&self) -> Vec<Operation> {
         let inner = self.inner.lock();
-        inner.operations.values().map(|held| held.operation.clone()).collect()
+        inner
+            .operations
+            .values()
+            .map(|held| held.operation.clone())
+            .collect()
     }
 
     /// The names of the methods that were called, in order.
@@ -413,7 +417,10 @@ impl ActionStore for MemoryStore {
                     source: because("the last arrow leads to a final state and carries exactly one OUTCOME"),
                 });
             }
-            let outcome = step.records.iter().find(|record| record.phase == AuditPhase::Outcome);
+            let outcome = step
+                .records
+                .iter()
+                .find(|record| record.phase == AuditPhase::Outcome);
             let repeated = inner
                 .records
                 .iter()
@@ -488,7 +495,9 @@ impl ActionStore for MemoryStore {
     async fn operation_count(&self, filter: &OperationFilter) -> Result<u64, StoreError> {
         self.call("operation_count", |inner| {
             let all = inner.operations.values();
-            Ok(all.filter(|held| filter::operation(filter, &held.operation)).count() as u64)
+            Ok(all
+                .filter(|held| filter::operation(filter, &held.operation))
+                .count() as u64)
         })
     }
 

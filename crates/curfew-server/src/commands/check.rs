@@ -4,10 +4,22 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
+use curfew_backends::BackendConfig;
+use curfew_core::{BackendError, BackendErrorKind, Clock, ReadCtx, SystemClock};
+use curfew_store::Database;
+
+use super::serve::{adapters, open};
 use crate::cli::CheckArgs;
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, DatabaseSettings};
 use crate::failure::Failure;
+
+/// How far the database's clock may be off before it is worth a word, in milliseconds.
+const MOST_SKEW_MS: i64 = 1000;
+/// How long one backend may take.
+const BACKEND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +124,14 @@ impl Report {
     }
 }
 
+/// What a report ends with that found a wrong configuration.
+fn wrong(failure: Failure) -> Failure {
+    match failure {
+        Failure::Found => Failure::FoundWrong,
+        other => other,
+    }
+}
+
 /// The lines of a configuration that cannot be used.
 fn refused(error: &ConfigError, report: &mut Report) {
     for problem in &error.problems {
@@ -127,14 +147,14 @@ fn refused(error: &ConfigError, report: &mut Report) {
 /// Looks at everything and prints what it saw.
 ///
 /// # Errors
-/// [`Failure::Found`] if something does not work.
+/// [`Failure::FoundWrong`] for a wrong configuration, [`Failure::Found`] if something does not work.
 pub async fn run(args: CheckArgs) -> Result<(), Failure> {
     let mut report = Report::default();
     let config = match config::load_file(&args.config) {
         Ok(config) => config,
         Err(error) => {
             refused(&error, &mut report);
-            return report.finish();
+            return report.finish().map_err(wrong);
         }
     };
     match config.check_serving() {
@@ -142,13 +162,133 @@ pub async fn run(args: CheckArgs) -> Result<(), Failure> {
             let detail = format!("{} can be used", config.source);
             report.add(Line::new(Status::Ok, "configuration", detail));
         }
-        Err(error) => refused(&error, &mut report),
+        Err(error) => {
+            refused(&error, &mut report);
+            return report.finish().map_err(wrong);
+        }
     }
     for warning in &config.warnings {
         report.add(Line::new(Status::Warn, "configuration", warning));
     }
-    // The database and each backend follow here.
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    look_at_database(&config.database, &clock, &mut report).await;
+    look_at_backends(&config.backends, &clock, &mut report).await;
     report.finish()
+}
+
+async fn look_at_database(settings: &DatabaseSettings, clock: &Arc<dyn Clock>, report: &mut Report) {
+    let database = match open(settings, clock).await {
+        Ok(database) => database,
+        Err(failure) => {
+            let why = failure.text().unwrap_or_default().replace('\n', " ");
+            let fix = "is it running, and do the address and the password in `database.url` hold?";
+            report.add(Line::new(Status::Fail, "database", why).fix(fix));
+            return;
+        }
+    };
+    report.add(Line::new(
+        Status::Ok,
+        "database",
+        format!("{} answers", database.describe()),
+    ));
+    report.add(match database.migration_status().await {
+        Ok(status) if status.is_current() => Line::new(Status::Ok, "migrations", status.to_string()),
+        Ok(status) if status.unknown.is_empty() && status.changed.is_empty() => {
+            Line::new(Status::Fail, "migrations", status.to_string()).fix("run `curfew migrate`")
+        }
+        Ok(status) => {
+            let fix = "the database was migrated by another build: run that one, or a newer one";
+            Line::new(Status::Fail, "migrations", status.to_string()).fix(fix)
+        }
+        Err(error) => Line::new(
+            Status::Fail,
+            "migrations",
+            crate::failure::chain(&error).replace('\n', " "),
+        ),
+    });
+    report.add(look_at_clocks(&database, &**clock).await);
+    database.close().await;
+}
+
+async fn look_at_clocks(database: &Database, clock: &dyn Clock) -> Line {
+    let before = clock.now();
+    match database.now().await {
+        Ok(theirs) => {
+            let after = clock.now();
+            let skew = (theirs - (before + (after - before) / 2)).num_milliseconds();
+            let detail = format!("the database's clock differs from this machine's by {skew} ms");
+            if skew.abs() <= MOST_SKEW_MS {
+                Line::new(Status::Ok, "clock", detail)
+            } else {
+                Line::new(Status::Warn, "clock", detail)
+                    .fix("synchronise both machines; records carry this one's time")
+            }
+        }
+        Err(error) => Line::new(
+            Status::Fail,
+            "clock",
+            crate::failure::chain(&error).replace('\n', " "),
+        ),
+    }
+}
+
+async fn look_at_backends(configs: &[BackendConfig], clock: &Arc<dyn Clock>, report: &mut Report) {
+    let entries = match adapters(configs, clock) {
+        Ok(entries) => entries,
+        Err(failure) => {
+            report.add(Line::new(
+                Status::Fail,
+                "backends",
+                failure.text().unwrap_or_default().replace('\n', " "),
+            ));
+            return;
+        }
+    };
+    if entries.is_empty() {
+        report
+            .add(Line::new(Status::Warn, "backends", "none is configured").fix("add a [[backends]] section"));
+    }
+    let looks = entries.iter().map(|entry| async move {
+        let ctx = ReadCtx::within(BACKEND_PATIENCE);
+        let late = || BackendError::new(BackendErrorKind::TimedOut, "no answer within 30 s");
+        let result = tokio::time::timeout_at(ctx.deadline, entry.backend.check(&ctx)).await;
+        (entry.backend.id(), result.unwrap_or_else(|_| Err(late())))
+    });
+    for (id, result) in futures::future::join_all(looks).await {
+        let parts = match result {
+            Ok(parts) => parts,
+            Err(error) => {
+                report.add(of_backend(format!("backend {id}"), Err(error)));
+                continue;
+            }
+        };
+        for part in parts {
+            report.add(of_backend(format!("backend {id}/{}", part.name), part.outcome));
+        }
+    }
+}
+
+fn of_backend(name: String, outcome: Result<String, BackendError>) -> Line {
+    match outcome {
+        Ok(seen) => Line::new(Status::Ok, name, seen),
+        Err(error) => {
+            let fix = match error.kind {
+                BackendErrorKind::Credentials => {
+                    "check the backend's credentials: the vendor does not accept them"
+                }
+                BackendErrorKind::Denied => "give the account the right to see and end sessions",
+                BackendErrorKind::RateLimited { .. } => "the vendor asks to slow down; try again later",
+                BackendErrorKind::Protocol => "is this address really that of the vendor's API?",
+                _ => "check the address, the network between, and the certificate authority (`ca`)",
+            };
+            Line::new(
+                Status::Fail,
+                name,
+                crate::failure::chain(&error).replace('\n', " "),
+            )
+            .fix(fix)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub(super) fn problem(prefix: &str, error: &figment::Error) -> Problem {
         }
         Kind::DuplicateField(name) => format!("`{name}` is there twice"),
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-            format!("must be {expected}, but is {}", kind_of(found))
+            format!("must be {}, but is {}", plainly(expected), kind_of(found))
         }
         Kind::InvalidLength(found, expected) => format!("must be {expected}, but has {found} items"),
         Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => "is out of range".to_owned(),
@@ -97,6 +97,21 @@ fn kind_of(found: &Actual) -> &'static str {
         Actual::Seq => "a list",
         Actual::Map => "a table",
         _ => "something else",
+    }
+}
+
+/// What serde expects, in the words of this page.
+fn plainly(expected: &str) -> &str {
+    match expected {
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a map" => "a table",
+        _ if expected.starts_with("struct ") => "a table",
+        _ => expected,
     }
 }
 

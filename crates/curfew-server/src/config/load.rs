@@ -7,6 +7,7 @@ use std::path::Path;
 
 use curfew_backends::BackendConfig;
 use curfew_core::BackendId;
+use figment::error::Kind;
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -64,21 +65,21 @@ pub fn load(source: &str, text: &str, surroundings: &dyn Surroundings) -> Result
     let mut found = Vec::new();
     let backends = backends(merged.remove("backends"), surroundings, &mut found);
     let raw = sections(merged, &mut found);
-    let config = raw.map(|raw| check(source, raw, backends, surroundings, &mut found));
-    match config {
-        Some(config) if found.is_empty() => Ok(config),
-        _ => Err(failed(found)),
+    let config = check(source, raw, backends, surroundings, &mut found);
+    if found.is_empty() {
+        Ok(config)
+    } else {
+        Err(failed(found))
     }
 }
 
-/// Each section for itself, so that a problem in one does not hide those of another.
-fn sections(mut merged: Dict, found: &mut Vec<Problem>) -> Option<RawConfig> {
+/// Each section for itself, so that a problem in one does not hide those of another; a section with a problem is left
+/// as if it were not there.
+fn sections(mut merged: Dict, found: &mut Vec<Problem>) -> RawConfig {
     let mut raw = RawConfig::default();
-    let mut whole = true;
     let mut read = |name: &str, into: &mut dyn FnMut(&Value) -> Result<(), figment::Error>| {
         let Some(value) = merged.remove(name) else { return };
         if let Err(error) = into(&value) {
-            whole = false;
             found.extend(problems(name, error));
         }
     };
@@ -91,10 +92,10 @@ fn sections(mut merged: Dict, found: &mut Vec<Problem>) -> Option<RawConfig> {
     read("auth", &mut |value| value.deserialize().map(|it| raw.auth = it));
     read("data", &mut |value| value.deserialize().map(|it| raw.data = it));
     for name in merged.keys() {
-        let error = figment::error::Kind::UnknownField(name.clone(), SECTIONS).into();
+        let error = Kind::UnknownField(name.clone(), SECTIONS).into();
         found.push(problem("", &error));
     }
-    whole.then_some(raw)
+    raw
 }
 
 /// What `[[backends]]` holds.
@@ -135,6 +136,7 @@ fn backends(value: Option<Value>, surroundings: &dyn Surroundings, found: &mut V
         let backend: BackendConfig = match entry.deserialize() {
             Ok(backend) => backend,
             Err(error) => {
+                let error = with_path(entry, error);
                 found.extend(problems(&key, error));
                 continue;
             }
@@ -148,6 +150,29 @@ fn backends(value: Option<Value>, surroundings: &dyn Surroundings, found: &mut V
         }
     }
     backends
+}
+
+/// Says which key of a backend it is. serde reads a variant by its `kind` out of a copy, and loses the path: so it
+/// is the key without which the error is another one.
+fn with_path(entry: &Value, error: figment::Error) -> figment::Error {
+    let named = matches!(error.kind, Kind::UnknownField(..) | Kind::MissingField(_));
+    let Value::Dict(tag, keys) = entry else {
+        return error;
+    };
+    if named || !error.path.is_empty() {
+        return error;
+    }
+    // Without its `kind` it is no backend at all, which says nothing.
+    let culprit = keys.keys().filter(|key| *key != "kind").find(|key| {
+        let mut others = keys.clone();
+        others.remove(*key);
+        let read: Result<BackendConfig, _> = Value::Dict(*tag, others).deserialize();
+        read.err().is_none_or(|it| it.kind != error.kind)
+    });
+    match culprit {
+        Some(key) => error.with_path(key),
+        None => error,
+    }
 }
 
 fn problems(prefix: &str, errors: figment::Error) -> Vec<Problem> {

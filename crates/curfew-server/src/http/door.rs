@@ -190,10 +190,12 @@ async fn graphql(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         return page;
     }
     let media_type = negotiate(request.headers());
-    serve(&inner, request, media_type)
-        .await
-        .map(|answer| answered(answer, media_type.unwrap_or(MediaType::Json)))
-        .unwrap_or_else(|refusal| refusal.into_response(media_type.unwrap_or(MediaType::Json)))
+    let outcome = serve(&inner, request, media_type).await;
+    let media_type = media_type.unwrap_or(MediaType::Json);
+    match outcome {
+        Ok(answer) => answered(answer, media_type),
+        Err(refusal) => refusal.into_response(media_type),
+    }
 }
 
 async fn serve(inner: &Inner, request: Request, media_type: Option<MediaType>) -> Result<Answer, Refusal> {

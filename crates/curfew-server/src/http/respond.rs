@@ -71,10 +71,9 @@ pub fn answered(answer: Answer, media_type: MediaType) -> Response {
     };
     let not_allowed = status == StatusCode::METHOD_NOT_ALLOWED;
     let mut response = response(status, media_type, Body::from(answer.body));
-    let code = (status != StatusCode::OK).then_some(answer.first_code).flatten();
     code_headers(
         &mut response,
-        code,
+        answer.first_code,
         not_allowed.then_some("POST"),
         answer.retry_after_ms,
     );
@@ -110,8 +109,9 @@ fn code_headers(
         // For the door's own metrics; not sent.
         response.extensions_mut().insert(code);
     }
+    let status = response.status();
     let headers = response.headers_mut();
-    if code == Some(ErrorCode::Unauthenticated) {
+    if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(allow) = allow {

@@ -18,11 +18,17 @@ use crate::database::Engine;
 use crate::{Database, DatabaseUrl, StoreOptions};
 
 fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    assert!(matches!(result, Err(StoreError::Unavailable { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Unavailable { .. })),
+        "{result:?}"
+    );
 }
 
 fn assert_commit_unknown<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    assert!(matches!(result, Err(StoreError::CommitUnknown { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::CommitUnknown { .. })),
+        "{result:?}"
+    );
 }
 
 /// Everything that a person may come to read of an error.
@@ -53,7 +59,12 @@ async fn assert_away(database: &Database) {
     assert_unavailable(actions.operation_get(operation.id).await);
     assert_unavailable(actions.operation_open_count().await);
     assert_unavailable(database.audit.audit_append(&record).await);
-    assert_unavailable(database.audit.audit_page(&AuditFilter::default(), Keyset::After(None), 1).await);
+    assert_unavailable(
+        database
+            .audit
+            .audit_page(&AuditFilter::default(), Keyset::After(None), 1)
+            .await,
+    );
 }
 
 fn quick() -> StoreOptions {
@@ -67,14 +78,24 @@ fn quick() -> StoreOptions {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_and_no_text_holds_the_password() {
-    let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("a port").port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port")
+        .local_addr()
+        .expect("a port")
+        .port();
     for query in ["", "?sslmode=disable"] {
         let url = format!("postgres://curfew:geheim@127.0.0.1:{port}/curfew{query}");
         let parsed = DatabaseUrl::parse(&url).expect("a URL");
         let database = Database::lazy(parsed, quick(), Arc::new(SystemClock));
         assert_away(&database).await;
-        assert_eq!(database.describe(), format!("postgres://curfew@127.0.0.1:{port}/curfew"));
-        let failed = Database::connect(&url, quick(), Arc::new(SystemClock)).await.expect_err("nobody there");
+        assert_eq!(
+            database.describe(),
+            format!("postgres://curfew@127.0.0.1:{port}/curfew")
+        );
+        let failed = Database::connect(&url, quick(), Arc::new(SystemClock))
+            .await
+            .expect_err("nobody there");
         let migrated = database.migrate().await.expect_err("nobody there");
         let texts = [format!("{database:?}"), whole(&failed), whole(&migrated)];
         assert!(texts.iter().all(|text| !text.contains("geheim")), "{texts:?}");
@@ -84,10 +105,18 @@ async fn a_server_that_is_not_there_is_unavailable_and_no_text_holds_the_passwor
 #[tokio::test]
 async fn a_file_that_cannot_be_opened_is_unavailable() {
     let url = "sqlite:///nonexistent/directory/curfew.db";
-    let database = Database::lazy(DatabaseUrl::parse(url).expect("a URL"), quick(), Arc::new(SystemClock));
+    let database = Database::lazy(
+        DatabaseUrl::parse(url).expect("a URL"),
+        quick(),
+        Arc::new(SystemClock),
+    );
     assert_away(&database).await;
-    let failed = Database::connect(url, quick(), Arc::new(SystemClock)).await.expect_err("no directory");
-    assert!(whole(&failed).contains("the database sqlite:///nonexistent/directory/curfew.db cannot be opened"));
+    let failed = Database::connect(url, quick(), Arc::new(SystemClock))
+        .await
+        .expect_err("no directory");
+    assert!(
+        whole(&failed).contains("the database sqlite:///nonexistent/directory/curfew.db cannot be opened")
+    );
 }
 
 #[cfg(unix)]
@@ -95,7 +124,8 @@ async fn a_file_that_cannot_be_opened_is_unavailable() {
 async fn a_new_file_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let test = support::sqlite().await;
-    test.database.audit
+    test.database
+        .audit
         .audit_append(&sample::bare_record(AuditPhase::Read, AuditAction::AuditRead, 1))
         .await
         .expect("a record");
@@ -109,7 +139,9 @@ async fn a_new_file_is_for_its_owner_alone() {
 #[tokio::test]
 async fn a_writer_that_is_busy_elsewhere_is_unavailable_and_comes_back() {
     let test = support::sqlite().await;
-    let database = Database::connect(&test.url, quick(), Arc::new(SystemClock)).await.expect("a database");
+    let database = Database::connect(&test.url, quick(), Arc::new(SystemClock))
+        .await
+        .expect("a database");
     database.actions.ping().await.expect("it answers");
     let path = test.url.trim_start_matches("sqlite://");
     let mut other = SqliteConnection::connect(path).await.expect("another process");
@@ -124,27 +156,56 @@ async fn a_writer_that_is_busy_elsewhere_is_unavailable_and_comes_back() {
 
     // Until the worker has noticed, its connection is not back.
     let mut tries = 0;
-    while database.actions.operation_open(&operation, owner, &[]).await.is_err() {
+    while database
+        .actions
+        .operation_open(&operation, owner, &[])
+        .await
+        .is_err()
+    {
         tries += 1;
         assert!(tries < 50, "the writer has not come back");
     }
-    assert_eq!(database.actions.operation_get(operation.id).await.expect("a read"), Some(operation));
+    assert_eq!(
+        database
+            .actions
+            .operation_get(operation.id)
+            .await
+            .expect("a read"),
+        Some(operation)
+    );
 }
 
 #[tokio::test]
 async fn a_row_that_is_locked_elsewhere_is_unavailable() {
-    let Some(test) = support::postgres().await else { return };
-    let Engine::Postgres(driver) = test.database.engine() else { return };
+    let Some(test) = support::postgres().await else {
+        return;
+    };
+    let Engine::Postgres(driver) = test.database.engine() else {
+        return;
+    };
     let operation = sample::operation(0);
-    let lease = test.database.actions.operation_open(&operation, sample::process(), &[]).await.expect("opens");
-    let mut other = driver.pool().begin().await.expect("a transaction");
-    other.execute("UPDATE operation SET fence = fence").await.expect("the lock");
+    let lease = test
+        .database
+        .actions
+        .operation_open(&operation, sample::process(), &[])
+        .await
+        .expect("opens");
+    let mut connection = driver.acquire().await.expect("a connection");
+    let mut other = connection.begin().await.expect("a transaction");
+    other
+        .execute("UPDATE operation SET fence = fence")
+        .await
+        .expect("the lock");
     let claimed = test.database.actions.operation_claim(sample::process(), 9).await;
     assert_eq!(claimed.expect("a claim passes locked rows over"), []);
     // lock_timeout
     assert_unavailable(test.database.actions.operation_renew(&lease).await);
     other.rollback().await.expect("the end of the lock");
-    test.database.actions.operation_renew(&lease).await.expect("a renewal");
+    test.database
+        .actions
+        .operation_renew(&lease)
+        .await
+        .expect("a renewal");
 }
 
 /// What a proxy does with what passes.
@@ -170,7 +231,9 @@ impl Line {
         let mine = line.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = TcpStream::connect(&server).await else { return };
+                let Ok(server) = TcpStream::connect(&server).await else {
+                    return;
+                };
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
                 tokio::spawn(mine.clone().pass(from_client, to_server, DEAD));
@@ -200,7 +263,9 @@ async fn behind_a_line() -> Option<(support::TestDatabase, Database, Line)> {
     let (login, server) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (line, port) = Line::to(server.to_owned()).await;
     let url = format!("{scheme}://{login}@127.0.0.1:{port}/{name}");
-    let database = Database::connect(&url, quick(), Arc::new(SystemClock)).await.expect("a database");
+    let database = Database::connect(&url, quick(), Arc::new(SystemClock))
+        .await
+        .expect("a database");
     Some((test, database, line))
 }
 
@@ -222,7 +287,9 @@ async fn open_with_patience(
 
 #[tokio::test]
 async fn a_dead_network_is_noticed_and_survived() {
-    let Some((_test, database, line)) = behind_a_line().await else { return };
+    let Some((_test, database, line)) = behind_a_line().await else {
+        return;
+    };
     database.actions.ping().await.expect("it answers");
     line.set(DEAD);
     let operation = sample::operation(0);
@@ -235,15 +302,28 @@ async fn a_dead_network_is_noticed_and_survived() {
     assert_unavailable(database.actions.operation_get(operation.id).await);
     line.set(OPEN);
     open_with_patience(&*database.actions, &operation, owner, &records).await;
-    assert_eq!(database.actions.operation_get(operation.id).await.expect("a read"), Some(operation));
+    assert_eq!(
+        database
+            .actions
+            .operation_get(operation.id)
+            .await
+            .expect("a read"),
+        Some(operation)
+    );
 }
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_recognised() {
-    let Some((_test, database, line)) = behind_a_line().await else { return };
+    let Some((_test, database, line)) = behind_a_line().await else {
+        return;
+    };
     let warm = sample::operation(0);
     let owner = sample::process();
-    database.actions.operation_open(&warm, owner, &sample::first_records(&warm)).await.expect("opens");
+    database
+        .actions
+        .operation_open(&warm, owner, &sample::first_records(&warm))
+        .await
+        .expect("opens");
 
     line.set(DEAF);
     let operation = sample::operation(0);
@@ -258,7 +338,11 @@ async fn a_commit_whose_answer_is_lost_is_recognised() {
     assert_commit_unknown(database.actions.operation_finish(&lease, &last).await);
     line.set(OPEN);
     while database.actions.ping().await.is_err() {}
-    database.actions.operation_finish(&lease, &last).await.expect("has ended so");
+    database
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("has ended so");
     let filter = AuditFilter {
         operation: Some(operation.id),
         ..AuditFilter::default()
@@ -268,10 +352,16 @@ async fn a_commit_whose_answer_is_lost_is_recognised() {
 
 #[tokio::test]
 async fn connections_that_the_server_ended_are_replaced() {
-    let Some(test) = support::postgres().await else { return };
-    let Engine::Postgres(driver) = test.database.engine() else { return };
+    let Some(test) = support::postgres().await else {
+        return;
+    };
+    let Engine::Postgres(driver) = test.database.engine() else {
+        return;
+    };
     let actions = &test.database.actions;
-    tokio::join!(async { actions.ping().await.expect("up") }, async { actions.ping().await.expect("up") });
+    tokio::join!(async { actions.ping().await.expect("up") }, async {
+        actions.ping().await.expect("up");
+    });
     let mut axe = driver.unlimited().await.expect("a connection");
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -288,7 +378,9 @@ async fn a_spoilt_row_is_named_and_does_not_hide_the_others() {
     let test = support::sqlite().await;
     let stores = support::stores(test);
     let test: &support::TestDatabase = stores.keep.downcast_ref().expect("the database");
-    let Engine::Sqlite(driver) = test.database.engine() else { return };
+    let Engine::Sqlite(driver) = test.database.engine() else {
+        return;
+    };
     let spoilt = sample::operation(0);
     let good = sample::operation(1);
     for operation in [&spoilt, &good] {
@@ -296,25 +388,47 @@ async fn a_spoilt_row_is_named_and_does_not_hide_the_others() {
         stores.actions.operation_release(&lease).await.expect("a release");
     }
     let spoil = sqlx::query("UPDATE operation SET evidence = '{' WHERE id = $1").bind(spoilt.id.0);
-    spoil.execute(driver.writer()).await.expect("a change");
+    spoil
+        .execute(&mut *driver.writer().await.expect("the writer"))
+        .await
+        .expect("a change");
     match stores.actions.operation_get(spoilt.id).await {
         Err(StoreError::Inconsistent { table, column, id }) => {
-            assert_eq!((table, column, id), ("operation", "evidence", spoilt.id.to_string()));
+            assert_eq!(
+                (table, column, id),
+                ("operation", "evidence", spoilt.id.to_string())
+            );
         }
         other => panic!("{other:?}"),
     }
-    let claimed = stores.actions.operation_claim(sample::process(), 9).await.expect("a claim");
+    let claimed = stores
+        .actions
+        .operation_claim(sample::process(), 9)
+        .await
+        .expect("a claim");
     assert_eq!(claimed.iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [good.id]);
 
     let copy = "INSERT INTO audit_record (recorded_at, id, code, phase, action, actor_issuer, actor_subject, \
                 actor_name, request_id, target, evidence, params, actor_subject_key, actor_name_key) \
                 SELECT '2027-01-01T00:00:00+00:00', id, code, phase, action, actor_issuer, actor_subject, \
-                actor_name, request_id, '{', '[]', 'x', actor_subject_key, actor_name_key \
+                actor_name, request_id, '{', '7', 'x', actor_subject_key, actor_name_key \
                 FROM audit_record WHERE phase = 'INTENT' LIMIT 1";
-    driver.writer().execute(copy).await.expect("a row");
-    let page = stores.audit.audit_page(&AuditFilter::default(), Keyset::After(None), 9).await;
+    driver
+        .writer()
+        .await
+        .expect("the writer")
+        .execute(copy)
+        .await
+        .expect("a row");
+    let page = stores
+        .audit
+        .audit_page(&AuditFilter::default(), Keyset::After(None), 9)
+        .await;
     let rows = page.expect("the others can be read").rows;
     assert_eq!(rows.len(), 5);
-    assert_eq!((&rows[0].target, &rows[0].evidence, &rows[0].params), (&None, &None, &None));
+    assert_eq!(
+        (&rows[0].target, &rows[0].evidence, &rows[0].params),
+        (&None, &None, &None)
+    );
     assert_eq!(rows[0].phase, AuditPhase::Intent);
 }

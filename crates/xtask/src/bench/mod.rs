@@ -1,23 +1,19 @@
 //! `cargo xtask bench [NAMES…]`: the criterion benchmarks, and load figures of whole processes.
 //!
 //! A criterion benchmark measures a function and lives beside it (`benches/` of its crate, `harness = false`); it
-//! is found by the name of its target. A load figure starts real processes and lives in a file of this folder.
-//! Adding one: 1. write `fn(&Bed) -> Result<()>` that starts its processes by [`process::spawn_ready`], sends its
-//! load to 127.0.0.1 alone, bounded in count and time, and prints its figures; 2. add a line to [`FIGURES`].
+//! is found by the name of its target. A load figure starts real processes and is a function of `tests/benches/load.rs`;
+//! this command builds the binaries in release mode and starts the database for it.
 //! Invariant: a figure that involves commits is measured on a Postgres that really syncs them.
-
-pub mod process;
 
 use anyhow::{Result, bail};
 
 use crate::cargo;
 use crate::postgres::{self, Durability, Server};
 
-/// A load figure: its name, and what measures it.
-type Figure = (&'static str, fn(&Bed) -> Result<()>);
-
-/// The load figures that are still to be written.
-const FIGURES: [Figure; 2] = [("listing", unwritten), ("acts", unwritten)];
+/// The load figures, by name.
+const FIGURES: [&str; 2] = ["listing", "acts"];
+/// The bench target that measures them; it is no criterion benchmark.
+const LOAD: &str = "load";
 
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -55,8 +51,8 @@ pub fn run(args: &Args) -> Result<()> {
         }
         cargo::check(command)?;
     }
-    for (_, figure) in figures {
-        figure(&bed)?;
+    for figure in figures {
+        measure(figure, &bed)?;
     }
     Ok(())
 }
@@ -80,7 +76,7 @@ fn criterion_targets() -> Result<Vec<Criterion>> {
     let packages = metadata.packages.iter();
     Ok(packages
         .flat_map(|package| package.targets.iter().map(move |target| (package, target)))
-        .filter(|(_, target)| target.is_bench())
+        .filter(|(_, target)| target.is_bench() && target.name != LOAD)
         .map(|(package, target)| Criterion {
             package: package.name.to_string(),
             target: target.name.clone(),
@@ -89,7 +85,7 @@ fn criterion_targets() -> Result<Vec<Criterion>> {
 }
 
 /// Splits names into benchmarks and figures; an unknown name is an error that lists the known ones.
-fn choose(names: &[String], known: &[Criterion]) -> Result<(Vec<Criterion>, Vec<Figure>)> {
+fn choose(names: &[String], known: &[Criterion]) -> Result<(Vec<Criterion>, Vec<&'static str>)> {
     if names.is_empty() {
         return Ok((known.to_vec(), Vec::new()));
     }
@@ -97,26 +93,46 @@ fn choose(names: &[String], known: &[Criterion]) -> Result<(Vec<Criterion>, Vec<
     for name in names {
         if let Some(found) = known.iter().find(|it| it.target == *name) {
             benchmarks.push(found.clone());
-        } else if let Some(found) = FIGURES.iter().find(|it| it.0 == name) {
+        } else if let Some(found) = FIGURES.iter().find(|it| **it == name.as_str()) {
             figures.push(*found);
         } else {
-            let all: Vec<_> = known
-                .iter()
-                .map(|it| it.target.as_str())
-                .chain(FIGURES.map(|it| it.0))
-                .collect();
+            let all: Vec<_> = known.iter().map(|it| it.target.as_str()).chain(FIGURES).collect();
             bail!("there is no benchmark `{name}`; there are: {}", all.join(", "));
         }
     }
     Ok((benchmarks, figures))
 }
 
-fn unwritten(bed: &Bed) -> Result<()> {
-    let postgres = bed
-        .postgres
-        .as_ref()
-        .map_or("without Postgres".into(), Server::url);
-    bail!("this load figure is not written yet (its Postgres stood ready: {postgres})")
+/// Measures one load figure on binaries built in release mode.
+fn measure(figure: &str, bed: &Bed) -> Result<()> {
+    let built = [
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "curfew-server",
+        "--package",
+        "curfew-sim",
+    ];
+    cargo::check(cargo::command(built))?;
+    let release = cargo::metadata(&["--no-deps"])?.target_directory.join("release");
+    let mut command = cargo::command([
+        "bench",
+        "--locked",
+        "--package",
+        "curfew-tests",
+        "--bench",
+        LOAD,
+        "--",
+        figure,
+    ]);
+    command
+        .env("CURFEW_BIN", release.join("curfew"))
+        .env("CURFEW_SIM_BIN", release.join("curfew-sim"));
+    if let Some(server) = &bed.postgres {
+        command.env("CURFEW_TEST_POSTGRES_URL", server.url());
+    }
+    cargo::check(command)
 }
 
 #[cfg(test)]

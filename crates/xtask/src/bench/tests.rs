@@ -20,7 +20,7 @@ fn without_names_all_criterion_benchmarks_run_and_no_load_figure() {
 fn a_name_means_a_benchmark_or_a_figure() {
     let (benchmarks, figures) = choose(&["acts".into(), "page".into()], &known()).expect("a choice");
     assert_eq!((benchmarks.len(), figures.len()), (1, 1));
-    assert_eq!(figures[0].0, "acts");
+    assert_eq!(figures[0], "acts");
 }
 
 #[test]

@@ -34,7 +34,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "curfew-tests",
         &[
             "curfew-core",
+            "curfew-app",
             "curfew-store",
+            "curfew-backends",
+            "curfew-graphql",
             "curfew-server",
             "curfew-sim",
             "curfew-agent",

@@ -281,6 +281,14 @@ async fn an_act_whose_time_ran_out_while_signing_in_is_not_sent() {
 }
 
 #[tokio::test]
+async fn an_act_with_too_little_time_left_is_not_sent() {
+    let rig = SimRig::cloud().await;
+    rig.fault(Operation::Token, FaultAction::DelayAnswer { ms: 850 });
+    assert_eq!(kind_of(&rig, Verb::Logoff).await, Kind::Unavailable);
+    assert_eq!(rig.sim.acts(), []);
+}
+
+#[tokio::test]
 async fn what_fails_before_an_act_is_sent_is_unavailable() {
     for (operation, then) in [
         (Operation::Token, FaultAction::Hang),

@@ -166,6 +166,31 @@ async fn a_site_that_stays_frozen_is_unavailable_and_acts_do_not_wait_for_it() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_frozen_site_holds_up_nobody_else() {
+    let rig = SimRig::cloud().await;
+    let (_, session) = rig.someone();
+    rig.fault(Operation::Me, FaultAction::FrozenSite { tries: 99 });
+    let patient = ReadCtx::within(Duration::from_secs(4));
+    let listing = async {
+        let result = rig.backend.list(&patient).await;
+        (result, tokio::time::Instant::now())
+    };
+    let acting = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let result = rig.act(&session, Verb::Logoff).await;
+        (result, tokio::time::Instant::now())
+    };
+    let ((listed, later), (acted, sooner)) = tokio::join!(listing, acting);
+    assert_eq!(listed.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(acted.unwrap_err().kind, Kind::Unavailable);
+    assert!(
+        sooner + Duration::from_secs(1) < later,
+        "the act waited for the listing"
+    );
+    assert_eq!(rig.sim.acts(), []);
+}
+
+#[tokio::test]
 async fn check_says_who_reads_what() {
     let rig = SimRig::cloud().await;
     let health = rig.backend.check(&soon()).await.expect("healthy");

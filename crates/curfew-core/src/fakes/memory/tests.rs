@@ -26,11 +26,27 @@ async fn a_lease_runs_out_by_the_clock() {
     let clock = Arc::new(MockClock::default());
     let store = MemoryStore::new(Arc::clone(&clock) as _);
     let operation = sample::operation(0);
-    store.operation_open(&operation, sample::process(), &[]).await.expect("opens");
+    store
+        .operation_open(&operation, sample::process(), &[])
+        .await
+        .expect("opens");
     clock.advance(Duration::from_secs(14));
-    assert_eq!(store.operation_claim(sample::process(), 9).await.expect("a claim"), []);
+    assert_eq!(
+        store
+            .operation_claim(sample::process(), 9)
+            .await
+            .expect("a claim"),
+        []
+    );
     clock.advance(Duration::from_secs(1));
-    assert_eq!(store.operation_claim(sample::process(), 9).await.expect("a claim").len(), 1);
+    assert_eq!(
+        store
+            .operation_claim(sample::process(), 9)
+            .await
+            .expect("a claim")
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -40,7 +56,9 @@ async fn a_lost_answer_has_been_committed_and_a_lost_commit_has_not() {
     let records = sample::first_records(&operation);
     for (fault, there) in [(Fault::CommitLost, 0), (Fault::AnswerLost, 1)] {
         store.fail_next("operation_open", 1, fault);
-        let opened = store.operation_open(&operation, sample::process(), &records).await;
+        let opened = store
+            .operation_open(&operation, sample::process(), &records)
+            .await;
         assert!(matches!(opened, Err(StoreError::CommitUnknown { .. })));
         assert_eq!(store.operations().len(), there);
         assert_eq!(store.records().len(), there * 2);
@@ -58,7 +76,10 @@ async fn faults_hit_the_calls_they_were_planned_for() {
     store.fail_from_call(2, Fault::Refused);
     store.ping().await.expect("the first passes");
     for _ in 0..3 {
-        assert!(matches!(store.operation_open_count().await, Err(StoreError::Refused { .. })));
+        assert!(matches!(
+            store.operation_open_count().await,
+            Err(StoreError::Refused { .. })
+        ));
     }
     store.heal();
     store.fail_next("ping", 1, Fault::Unavailable);

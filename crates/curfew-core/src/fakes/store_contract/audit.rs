@@ -4,16 +4,17 @@
 
 use super::operations::ODD;
 use super::{Stores, sample};
-use crate::{
-    AuditAction, AuditFilter, AuditId, AuditPhase, AuditRecord, Keyset, Outcome, RecordPage, Sent,
-};
+use crate::{AuditAction, AuditFilter, AuditId, AuditPhase, AuditRecord, Keyset, Outcome, RecordPage, Sent};
 
 async fn append(stores: &Stores, record: &AuditRecord) {
     stores.audit.audit_append(record).await.expect("a record");
 }
 
 async fn page(stores: &Stores, keyset: Keyset, limit: u32) -> RecordPage<AuditRecord> {
-    let page = stores.audit.audit_page(&AuditFilter::default(), keyset, limit).await;
+    let page = stores
+        .audit
+        .audit_page(&AuditFilter::default(), keyset, limit)
+        .await;
     page.expect("a page")
 }
 
@@ -156,7 +157,10 @@ pub(super) async fn records_of_a_change_are_on_the_page(stores: &Stores) {
     let last = sample::ended(stores, &operation, crate::OperationState::Succeeded, 5).await;
     let rows = page(stores, Keyset::After(None), 9).await.rows;
     let phases: Vec<_> = rows.iter().map(|record| record.phase).collect();
-    assert_eq!(phases, [AuditPhase::Outcome, AuditPhase::Attempt, AuditPhase::Intent]);
+    assert_eq!(
+        phases,
+        [AuditPhase::Outcome, AuditPhase::Attempt, AuditPhase::Intent]
+    );
     assert_eq!(rows[0], last.records[0]);
     assert_eq!(rows[1].params, rows[2].params);
     assert_eq!(rows[1].target.as_ref(), Some(&operation.target));

@@ -14,7 +14,11 @@ async fn course(stores: &Stores, operation: &Operation) -> Course {
 }
 
 async fn events(stores: &Stores, operation: &Operation) -> Vec<OperationEvent> {
-    stores.actions.operation_events(operation.id).await.expect("a read")
+    stores
+        .actions
+        .operation_events(operation.id)
+        .await
+        .expect("a read")
 }
 
 async fn outcomes(audit: &dyn AuditLog, operation: &Operation) -> Vec<AuditRecord> {
@@ -44,12 +48,20 @@ pub(super) async fn a_course_advances_arrow_by_arrow(stores: &Stores) {
 
     let mut step = sample::advance(&operation, OperationState::Running, 1);
     step.records = vec![sample::record(&operation, AuditPhase::Attempt, 1)];
-    stores.actions.operation_advance(&lease, &step).await.expect("advances");
+    stores
+        .actions
+        .operation_advance(&lease, &step)
+        .await
+        .expect("advances");
     assert_eq!(course(stores, &operation).await, step.course);
     operation.course = step.course.clone();
 
     let last = sample::finish(&operation, OperationState::Failed, 2);
-    stores.actions.operation_finish(&lease, &last).await.expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("ends");
     assert_eq!(course(stores, &operation).await, last.course);
 
     let events = events(stores, &operation).await;
@@ -75,15 +87,27 @@ pub(super) async fn an_arrow_that_changes_nothing_leaves_no_event(stores: &Store
     let operation = sample::operation(0);
     let lease = sample::open(stores, &operation, sample::process()).await;
     let mut step = sample::advance(&operation, OperationState::Dispatching, 1);
-    stores.actions.operation_advance(&lease, &step).await.expect("advances");
+    stores
+        .actions
+        .operation_advance(&lease, &step)
+        .await
+        .expect("advances");
     assert_eq!(course(stores, &operation).await, step.course);
     assert_eq!(events(stores, &operation).await.len(), 1);
 
     step.course.attempt = 2;
     step.at = sample::at(2);
-    stores.actions.operation_advance(&lease, &step).await.expect("advances");
+    stores
+        .actions
+        .operation_advance(&lease, &step)
+        .await
+        .expect("advances");
     // Said again, as after a lost answer.
-    stores.actions.operation_advance(&lease, &step).await.expect("advances");
+    stores
+        .actions
+        .operation_advance(&lease, &step)
+        .await
+        .expect("advances");
     let events = events(stores, &operation).await;
     assert_eq!(events.len(), 2);
     assert_eq!((events[1].seq, events[1].attempt), (1, 2));
@@ -111,7 +135,11 @@ pub(super) async fn the_end_is_final(stores: &Stores) {
     let operation = sample::operation(0);
     let lease = sample::open(stores, &operation, sample::process()).await;
     let last = sample::finish(&operation, OperationState::AlreadyGone, 1);
-    stores.actions.operation_finish(&lease, &last).await.expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("ends");
     let step = sample::advance(&operation, OperationState::Running, 2);
     assert_lost(stores.actions.operation_advance(&lease, &step).await, &operation);
     assert_lost(stores.actions.operation_renew(&lease).await, &operation);
@@ -123,8 +151,16 @@ pub(super) async fn finishing_twice_is_finishing_once(stores: &Stores) {
     let operation = sample::operation(0);
     let lease = sample::open(stores, &operation, sample::process()).await;
     let last = sample::finish(&operation, OperationState::Succeeded, 1);
-    stores.actions.operation_finish(&lease, &last).await.expect("ends");
-    stores.actions.operation_finish(&lease, &last).await.expect("has ended so");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("has ended so");
     assert_eq!(outcomes(&*stores.audit, &operation).await, last.records);
     assert_eq!(events(stores, &operation).await.len(), 2);
 }
@@ -133,7 +169,11 @@ pub(super) async fn another_end_is_refused(stores: &Stores) {
     let operation = sample::operation(0);
     let lease = sample::open(stores, &operation, sample::process()).await;
     let last = sample::finish(&operation, OperationState::Succeeded, 1);
-    stores.actions.operation_finish(&lease, &last).await.expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("ends");
     let other = sample::finish(&operation, OperationState::Unknown, 1);
     assert_lost(stores.actions.operation_finish(&lease, &other).await, &operation);
     assert_eq!(outcomes(&*stores.audit, &operation).await, last.records);
@@ -149,7 +189,8 @@ pub(super) async fn an_end_carries_exactly_one_outcome(stores: &Stores) {
     none.records = vec![sample::record(&operation, AuditPhase::Attempt, 1)];
     assert_refused(stores.actions.operation_finish(&lease, &none).await);
     let mut two = good.clone();
-    two.records.push(sample::record(&operation, AuditPhase::Outcome, 1));
+    two.records
+        .push(sample::record(&operation, AuditPhase::Outcome, 1));
     assert_refused(stores.actions.operation_finish(&lease, &two).await);
     let mut open = sample::advance(&operation, OperationState::Running, 1);
     open.records = good.records.clone();
@@ -160,7 +201,11 @@ pub(super) async fn an_end_carries_exactly_one_outcome(stores: &Stores) {
     assert_eq!(course(stores, &operation).await, operation.course);
     let count = stores.audit.audit_count(&AuditFilter::default()).await;
     assert_eq!(count.expect("a count"), 2);
-    stores.actions.operation_finish(&lease, &good).await.expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &good)
+        .await
+        .expect("ends");
 }
 
 pub(super) async fn an_outcome_must_be_whole(stores: &Stores) {
@@ -190,7 +235,11 @@ pub(super) async fn open_operations_are_counted(stores: &Stores) {
     sample::open(stores, &sample::operation(0), sample::process()).await;
     assert_eq!(count().await, 2);
     let last = sample::finish(&operation, OperationState::Succeeded, 1);
-    stores.actions.operation_finish(&lease, &last).await.expect("ends");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("ends");
     assert_eq!(count().await, 1);
     let all = stores.actions.operation_count(&OperationFilter::default()).await;
     assert_eq!(all.expect("a count"), 2);

@@ -8,7 +8,11 @@ use super::{Stores, sample};
 use crate::{Lease, Operation, OperationId, OperationState, ProcessId, StoreError};
 
 async fn claim(stores: &Stores, owner: ProcessId, limit: u32) -> Vec<(Operation, Lease)> {
-    stores.actions.operation_claim(owner, limit).await.expect("a claim")
+    stores
+        .actions
+        .operation_claim(owner, limit)
+        .await
+        .expect("a claim")
 }
 
 async fn release(stores: &Stores, lease: &Lease) {
@@ -52,11 +56,18 @@ pub(super) async fn a_released_operation_is_claimed_at_once(stores: &Stores) {
     assert_eq!(claimed.len(), 1);
     let (found, held) = &claimed[0];
     assert_eq!(*found, operation);
-    assert_eq!((held.operation, held.owner, held.fence), (operation.id, runner, 2));
+    assert_eq!(
+        (held.operation, held.owner, held.fence),
+        (operation.id, runner, 2)
+    );
     assert_eq!(claim(stores, sample::process(), 9).await, []);
     assert_dead(stores, &lease, &operation).await;
     let last = sample::finish(&operation, OperationState::Failed, 1);
-    stores.actions.operation_finish(held, &last).await.expect("the runner ends it");
+    stores
+        .actions
+        .operation_finish(held, &last)
+        .await
+        .expect("the runner ends it");
 }
 
 pub(super) async fn a_finished_operation_is_not_claimed(stores: &Stores) {
@@ -113,7 +124,11 @@ pub(super) async fn a_renewed_lease_lasts(stores: &Stores) {
     assert_eq!((renewed.fence, renewed.owner), (lease.fence, lease.owner));
     assert_eq!(claim(stores, sample::process(), 9).await, []);
     let step = sample::advance(&operation, OperationState::Running, 1);
-    stores.actions.operation_advance(&lease, &step).await.expect("the fence counts, not the date");
+    stores
+        .actions
+        .operation_advance(&lease, &step)
+        .await
+        .expect("the fence counts, not the date");
 }
 
 pub(super) async fn an_old_fence_is_refused(stores: &Stores) {
@@ -125,7 +140,11 @@ pub(super) async fn an_old_fence_is_refused(stores: &Stores) {
     let claimed = claim(stores, owner, 1).await;
     assert_eq!(claimed[0].1.fence, 2);
     assert_dead(stores, &first, &operation).await;
-    stores.actions.operation_renew(&claimed[0].1).await.expect("the new one lives");
+    stores
+        .actions
+        .operation_renew(&claimed[0].1)
+        .await
+        .expect("the new one lives");
 }
 
 pub(super) async fn another_owner_is_refused(stores: &Stores) {
@@ -162,7 +181,15 @@ pub(super) async fn an_expired_operation_is_claimed(stores: &Stores) {
 pub(super) async fn an_expired_lease_holds_until_somebody_claims(stores: &Stores) {
     let operation = sample::operation(0);
     let lease = sample::open(stores, &operation, sample::process()).await;
-    stores.actions.operation_renew(&lease).await.expect("nobody else has it");
+    stores
+        .actions
+        .operation_renew(&lease)
+        .await
+        .expect("nobody else has it");
     let last = sample::finish(&operation, OperationState::Succeeded, 1);
-    stores.actions.operation_finish(&lease, &last).await.expect("nobody else has it");
+    stores
+        .actions
+        .operation_finish(&lease, &last)
+        .await
+        .expect("nobody else has it");
 }

@@ -42,7 +42,10 @@ pub(super) async fn an_operation_comes_back_as_it_was(stores: &Stores) {
     let operation = sample::operation(0);
     let owner = sample::process();
     let lease = sample::open(stores, &operation, owner).await;
-    assert_eq!((lease.operation, lease.owner, lease.fence), (operation.id, owner, 1));
+    assert_eq!(
+        (lease.operation, lease.owner, lease.fence),
+        (operation.id, owner, 1)
+    );
     assert_eq!(get(stores, operation.id).await, operation);
     let first = OperationEvent {
         seq: 0,
@@ -52,7 +55,11 @@ pub(super) async fn an_operation_comes_back_as_it_was(stores: &Stores) {
         attempt: 1,
         reason: None,
     };
-    let events = stores.actions.operation_events(operation.id).await.expect("events");
+    let events = stores
+        .actions
+        .operation_events(operation.id)
+        .await
+        .expect("events");
     assert_eq!(events, [first]);
 }
 
@@ -89,7 +96,11 @@ pub(super) async fn every_verb_state_and_reason_is_kept(stores: &Stores) {
         last.course.reason = Some(EndReason::ALL[n % EndReason::ALL.len()]);
         last.course.ended_by = Some(EndedBy::ALL[n % EndedBy::ALL.len()]);
         let lease = sample::open(stores, &operation, sample::process()).await;
-        stores.actions.operation_finish(&lease, &last).await.expect("an end");
+        stores
+            .actions
+            .operation_finish(&lease, &last)
+            .await
+            .expect("an end");
         operation.course = last.course;
         assert_eq!(get(stores, operation.id).await, operation);
     }
@@ -99,11 +110,23 @@ pub(super) async fn opening_twice_is_opening_once(stores: &Stores) {
     let operation = sample::operation(0);
     let records = sample::first_records(&operation);
     let owner = sample::process();
-    let first = stores.actions.operation_open(&operation, owner, &records).await.expect("opens");
-    let second = stores.actions.operation_open(&operation, owner, &records).await.expect("opens again");
+    let first = stores
+        .actions
+        .operation_open(&operation, owner, &records)
+        .await
+        .expect("opens");
+    let second = stores
+        .actions
+        .operation_open(&operation, owner, &records)
+        .await
+        .expect("opens again");
     assert_eq!(first, second);
     assert_eq!(records_of(stores, operation.id).await, records);
-    let events = stores.actions.operation_events(operation.id).await.expect("events");
+    let events = stores
+        .actions
+        .operation_events(operation.id)
+        .await
+        .expect("events");
     assert_eq!(events.len(), 1);
     assert_eq!(stores.actions.operation_open_count().await.expect("a count"), 1);
 }
@@ -160,7 +183,10 @@ pub(super) async fn a_nul_does_not_get_in_the_way(stores: &Stores) {
     let found = get(stores, operation.id).await;
     let shown = |text: Option<String>| text.map(|text| text.replace('\0', "\u{fffd}"));
     assert_eq!(shown(found.reason).as_deref(), Some("a\u{fffd}b"));
-    assert_eq!(shown(found.course.evidence.detail).as_deref(), Some("c\u{fffd}d \\u0000"));
+    assert_eq!(
+        shown(found.course.evidence.detail).as_deref(),
+        Some("c\u{fffd}d \\u0000")
+    );
 }
 
 pub(super) async fn no_more_than_two_records_go_with_a_change(stores: &Stores) {
@@ -168,9 +194,15 @@ pub(super) async fn no_more_than_two_records_go_with_a_change(stores: &Stores) {
     let [intent, attempt] = sample::first_records(&operation);
     let third = sample::record(&operation, AuditPhase::Attempt, 1);
     let records = [intent, attempt, third];
-    let opened = stores.actions.operation_open(&operation, sample::process(), &records).await;
+    let opened = stores
+        .actions
+        .operation_open(&operation, sample::process(), &records)
+        .await;
     assert!(matches!(opened, Err(StoreError::Refused { .. })), "{opened:?}");
-    assert_eq!(stores.actions.operation_get(operation.id).await.expect("a read"), None);
+    assert_eq!(
+        stores.actions.operation_get(operation.id).await.expect("a read"),
+        None
+    );
     assert_eq!(records_of(stores, operation.id).await, []);
 }
 
@@ -179,7 +211,10 @@ pub(super) async fn what_ended_unknown_is_settled_once(stores: &Stores) {
     sample::ended(stores, &later, OperationState::Unknown, 20).await;
     sample::ended(stores, &earlier, OperationState::Unknown, 10).await;
     let ids = async |since, limit| {
-        let found = stores.actions.operation_unresolved(sample::at(since), limit).await;
+        let found = stores
+            .actions
+            .operation_unresolved(sample::at(since), limit)
+            .await;
         found.expect("a read").iter().map(|it| it.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(0, 9).await, [earlier.id, later.id]);
@@ -188,7 +223,10 @@ pub(super) async fn what_ended_unknown_is_settled_once(stores: &Stores) {
 
     let record = sample::record(&earlier, AuditPhase::Resolution, 30);
     let resolve = async |record| {
-        let resolved = stores.actions.operation_resolve(earlier.id, sample::at(30), record).await;
+        let resolved = stores
+            .actions
+            .operation_resolve(earlier.id, sample::at(30), record)
+            .await;
         resolved.expect("a write")
     };
     assert!(resolve(&record).await);
@@ -196,9 +234,17 @@ pub(super) async fn what_ended_unknown_is_settled_once(stores: &Stores) {
     assert!(!resolve(&again).await);
     assert_eq!(ids(0, 9).await, [later.id]);
     let kept = records_of(stores, earlier.id).await;
-    assert_eq!(kept.iter().filter(|it| it.phase == AuditPhase::Resolution).count(), 1);
+    assert_eq!(
+        kept.iter()
+            .filter(|it| it.phase == AuditPhase::Resolution)
+            .count(),
+        1
+    );
     assert!(kept.contains(&record));
-    assert_eq!(get(stores, earlier.id).await.course.state, OperationState::Unknown);
+    assert_eq!(
+        get(stores, earlier.id).await.course.state,
+        OperationState::Unknown
+    );
 }
 
 pub(super) async fn only_what_can_be_read_is_unresolved(stores: &Stores) {
@@ -210,7 +256,11 @@ pub(super) async fn only_what_can_be_read_is_unresolved(stores: &Stores) {
     sample::ended(stores, &message, OperationState::Unknown, 10).await;
     sample::ended(stores, &sample::operation(0), OperationState::Failed, 10).await;
     sample::open(stores, &sample::operation(0), sample::process()).await;
-    let found = stores.actions.operation_unresolved(sample::at(-100), 9).await.expect("a read");
+    let found = stores
+        .actions
+        .operation_unresolved(sample::at(-100), 9)
+        .await
+        .expect("a read");
     assert_eq!(found, []);
 }
 
@@ -218,7 +268,10 @@ pub(super) async fn what_is_not_unknown_is_not_settled(stores: &Stores) {
     let operation = sample::operation(0);
     sample::ended(stores, &operation, OperationState::Failed, 10).await;
     let record = sample::record(&operation, AuditPhase::Resolution, 30);
-    let settled = stores.actions.operation_resolve(operation.id, sample::at(30), &record).await;
+    let settled = stores
+        .actions
+        .operation_resolve(operation.id, sample::at(30), &record)
+        .await;
     assert!(!settled.expect("a write"));
     assert!(!records_of(stores, operation.id).await.contains(&record));
 }

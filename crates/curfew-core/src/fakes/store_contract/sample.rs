@@ -19,7 +19,10 @@ use crate::{
 
 /// `seconds` after the samples' beginning, 2026-01-16T14:40:00.123456Z: an instant with microseconds.
 pub fn at(seconds: i64) -> Timestamp {
-    let start = Utc.timestamp_micros(1_768_574_400_123_456).single().unwrap_or_default();
+    let start = Utc
+        .timestamp_micros(1_768_574_400_123_456)
+        .single()
+        .unwrap_or_default();
     start + TimeDelta::seconds(seconds)
 }
 
@@ -173,7 +176,9 @@ pub fn record(operation: &Operation, phase: AuditPhase, seconds: i64) -> AuditRe
         ended_by: Some(EndedBy::Runner),
         evidence: Some(full_evidence()),
         latency_ms: Some(90_061),
-        params: Some(json!({ "missing": "sessions:logoff", "first": 50, "nested": { "a": [1, null, true] } })),
+        params: Some(
+            json!({ "missing": "sessions:logoff", "first": 50, "nested": { "a": [1, null, true] } }),
+        ),
     }
 }
 
@@ -268,7 +273,12 @@ pub async fn open(stores: &super::Stores, operation: &Operation, owner: ProcessI
 ///
 /// # Panics
 /// If the store does not take it.
-pub async fn ended(stores: &super::Stores, operation: &Operation, state: OperationState, seconds: i64) -> Move {
+pub async fn ended(
+    stores: &super::Stores,
+    operation: &Operation,
+    state: OperationState,
+    seconds: i64,
+) -> Move {
     let lease = open(stores, operation, process()).await;
     let last = finish(operation, state, seconds);
     let finished = stores.actions.operation_finish(&lease, &last).await;

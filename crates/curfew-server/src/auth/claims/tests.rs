@@ -16,7 +16,10 @@ fn map() -> RoleMap {
     let grant = |role, backends| RoleGrant::parse(role, backends, &known).expect("a grant");
     RoleMap(
         [
-            ("grp-helpdesk".to_owned(), grant("helpdesk", Some(some.as_slice()))),
+            (
+                "grp-helpdesk".to_owned(),
+                grant("helpdesk", Some(some.as_slice())),
+            ),
             ("grp-audit".to_owned(), grant("auditor", None)),
         ]
         .into(),
@@ -24,7 +27,9 @@ fn map() -> RoleMap {
 }
 
 fn of(claims: Value) -> Caller {
-    let Value::Object(mut claims) = claims else { panic!("an object") };
+    let Value::Object(mut claims) = claims else {
+        panic!("an object")
+    };
     claims.entry("sub").or_insert_with(|| "u-1".into());
     caller("iss", &claims, "groups", &map()).expect("a caller")
 }
@@ -51,14 +56,22 @@ fn mapped_groups_give_roles_where_they_hold() {
     let caller = of(json!({ "groups": ["grp-helpdesk", "grp-helpdesk", "grp-audit"] }));
     assert_eq!(caller.roles, [Role::Helpdesk, Role::Auditor]);
     let only = Scope::Only([backend("rds"), backend("vpn-hq")].into());
-    assert_eq!(caller.grants, [Grant::role(Role::Helpdesk, only), Grant::role(Role::Auditor, Scope::All)]);
+    assert_eq!(
+        caller.grants,
+        [
+            Grant::role(Role::Helpdesk, only),
+            Grant::role(Role::Auditor, Scope::All)
+        ]
+    );
     assert_eq!(of(json!({ "groups": "grp-audit" })).roles, [Role::Auditor]);
 }
 
 #[test]
 fn the_roles_claim_may_be_a_path_or_a_name_with_dots() {
     let read = |claims: Value, name: &str| {
-        let Value::Object(claims) = claims else { panic!("an object") };
+        let Value::Object(claims) = claims else {
+            panic!("an object")
+        };
         caller("iss", &claims, name, &map()).expect("a caller").roles
     };
     let keycloak = json!({ "sub": "u", "realm_access": { "roles": ["grp-audit"] } });
@@ -71,7 +84,10 @@ fn the_roles_claim_may_be_a_path_or_a_name_with_dots() {
 #[test]
 fn scopes_name_permissions_or_admin() {
     let all = |permissions: &[Permission]| {
-        [Grant { permissions: permissions.iter().copied().collect(), scope: Scope::All }]
+        [Grant {
+            permissions: permissions.iter().copied().collect(),
+            scope: Scope::All,
+        }]
     };
     use Permission::{SessionsLogoff, SessionsRead};
     for claims in [
@@ -92,7 +108,10 @@ fn scopes_name_permissions_or_admin() {
 #[test]
 fn the_name_is_for_people() {
     for (claims, expected) in [
-        (json!({ "name": "Hanna H.", "preferred_username": "hh", "email": "h@x" }), "Hanna H."),
+        (
+            json!({ "name": "Hanna H.", "preferred_username": "hh", "email": "h@x" }),
+            "Hanna H.",
+        ),
         (json!({ "name": " ", "preferred_username": "hh" }), "hh"),
         (json!({ "name": 7, "email": "h@x" }), "h@x"),
         (json!({}), "u-1"),
@@ -100,15 +119,27 @@ fn the_name_is_for_people() {
     ] {
         assert_eq!(of(claims.clone()).actor.name, expected, "{claims}");
     }
-    assert_eq!(of(json!({ "name": "ä".repeat(1000) })).actor.name.chars().count(), 256);
+    assert_eq!(
+        of(json!({ "name": "ä".repeat(1000) })).actor.name.chars().count(),
+        256
+    );
 }
 
 #[test]
 fn a_map_that_names_what_does_not_exist_is_refused() {
     let known = [backend("rds")].into();
     let parse = |role, backends: Option<&[String]>| RoleGrant::parse(role, backends, &known).err();
-    assert_eq!(parse("superuser", None), Some(RoleMapError::Role("superuser".into())));
-    assert_eq!(parse("viewer", Some(&["rsd".into()])), Some(RoleMapError::Backend("rsd".into())));
-    assert_eq!(parse("viewer", Some(&["NOT AN ID".into()])), Some(RoleMapError::Backend("NOT AN ID".into())));
+    assert_eq!(
+        parse("superuser", None),
+        Some(RoleMapError::Role("superuser".into()))
+    );
+    assert_eq!(
+        parse("viewer", Some(&["rsd".into()])),
+        Some(RoleMapError::Backend("rsd".into()))
+    );
+    assert_eq!(
+        parse("viewer", Some(&["NOT AN ID".into()])),
+        Some(RoleMapError::Backend("NOT AN ID".into()))
+    );
     assert_eq!(parse("viewer", Some(&[])), Some(RoleMapError::NoBackend));
 }

@@ -29,7 +29,10 @@ fn every_start_has_its_own_secret() {
     let dev = |clock: &Arc<dyn Clock>| DevIssuer::new(Arc::clone(clock)).expect("randomness");
     let (first, second) = (dev(&clock), dev(&clock));
     let jwt = JwtAuthenticator::new(vec![first.issuer()], clock);
-    assert_eq!(jwt.verify(&second.token(Role::Admin)).err(), Some(AuthError::Signature));
+    assert_eq!(
+        jwt.verify(&second.token(Role::Admin)).err(),
+        Some(AuthError::Signature)
+    );
     assert_eq!(format!("{first:?}"), "DevIssuer { .. }");
 }
 
@@ -38,7 +41,12 @@ fn claims_can_be_given() {
     let clock: Arc<dyn Clock> = Arc::new(MockClock::default());
     let dev = DevIssuer::new(Arc::clone(&clock)).expect("randomness");
     let jwt = JwtAuthenticator::new(vec![dev.issuer()], clock);
-    let caller = jwt.verify(&dev.sign(json!({ "sub": "robot", "scope": "sessions:read" }))).expect("genuine");
+    let caller = jwt
+        .verify(&dev.sign(json!({ "sub": "robot", "scope": "sessions:read" })))
+        .expect("genuine");
     assert_eq!((caller.actor.name.as_str(), caller.grants.len()), ("robot", 1));
-    assert!(jwt.verify(&dev.sign(json!({ "sub": "robot", "exp": 1 }))).is_err());
+    assert!(
+        jwt.verify(&dev.sign(json!({ "sub": "robot", "exp": 1 })))
+            .is_err()
+    );
 }

@@ -39,7 +39,11 @@ impl Signer {
     }
 
     fn rsa(kid: Option<&str>) -> Self {
-        Self::new(EncodingKey::from_rsa_pem(RSA_PEM.as_bytes()).expect("RSA"), Algorithm::RS256, kid)
+        Self::new(
+            EncodingKey::from_rsa_pem(RSA_PEM.as_bytes()).expect("RSA"),
+            Algorithm::RS256,
+            kid,
+        )
     }
 
     fn ec(kid: Option<&str>) -> Self {
@@ -82,7 +86,10 @@ fn jwks(signers: &[&Signer]) -> KeySet {
 }
 
 fn issuer(name: &str, keys: KeySet) -> Issuer {
-    let grant = RoleGrant { role: Role::Helpdesk, scope: curfew_core::Scope::All };
+    let grant = RoleGrant {
+        role: Role::Helpdesk,
+        scope: curfew_core::Scope::All,
+    };
     Issuer {
         issuer: name.to_owned(),
         audience: "curfew".to_owned(),
@@ -129,17 +136,32 @@ struct House {
 fn house() -> House {
     let (rsa, ec, ed) = (Signer::rsa(Some("r")), Signer::ec(Some("e")), Signer::ed("d"));
     let stranger = Signer::ec(Some("s"));
-    let issuers = vec![issuer(ISS, jwks(&[&rsa, &ec, &ed])), issuer(OTHER, jwks(&[&stranger]))];
+    let issuers = vec![
+        issuer(ISS, jwks(&[&rsa, &ec, &ed])),
+        issuer(OTHER, jwks(&[&stranger])),
+    ];
     let jwt = JwtAuthenticator::new(issuers, Arc::new(MockClock::default()));
-    House { rsa, ec, ed, stranger, jwt }
+    House {
+        rsa,
+        ec,
+        ed,
+        stranger,
+        jwt,
+    }
 }
 
 #[test]
 fn honest_tokens_of_every_key_type_are_taken() {
     let it = house();
     for (signer, kid) in [(&it.rsa, "r"), (&it.ec, "e"), (&it.ed, "d")] {
-        let caller = it.jwt.verify(&signer.sign(Some(kid), &claims())).expect("genuine");
-        assert_eq!((caller.actor.issuer.as_str(), caller.actor.subject.as_str()), (ISS, "u-1"));
+        let caller = it
+            .jwt
+            .verify(&signer.sign(Some(kid), &claims()))
+            .expect("genuine");
+        assert_eq!(
+            (caller.actor.issuer.as_str(), caller.actor.subject.as_str()),
+            (ISS, "u-1")
+        );
         assert_eq!(caller.actor.name, "Hanna");
         assert_eq!(caller.roles, [Role::Helpdesk]);
     }
@@ -147,7 +169,10 @@ fn honest_tokens_of_every_key_type_are_taken() {
     assert!(it.jwt.verify(&it.ec.sign(Some("e"), &listed)).is_ok());
     for typ in [json!("JWT"), json!("at+jwt"), json!("application/AT+JWT")] {
         let header = json!({ "alg": "ES256", "kid": "e", "typ": typ });
-        assert!(it.jwt.verify(&it.ec.sign_header(&header, &claims())).is_ok(), "{typ}");
+        assert!(
+            it.jwt.verify(&it.ec.sign_header(&header, &claims())).is_ok(),
+            "{typ}"
+        );
     }
 }
 
@@ -157,10 +182,15 @@ fn forged_and_misused_tokens_are_refused() {
     let it = house();
     let good = it.rsa.sign(Some("r"), &claims());
     let parts: Vec<&str> = good.split('.').collect();
-    let [header, payload, signature] = parts[..] else { panic!("three parts") };
+    let [header, payload, signature] = parts[..] else {
+        panic!("three parts")
+    };
     let admin = part(&with(json!({ "groups": ["admin"], "scope": "admin" })));
     let none = |alg: &str| format!("{}.{payload}.", part(&json!({ "alg": alg, "typ": "JWT" })));
-    let none_kid = format!("{}.{payload}.{signature}", part(&json!({ "alg": "none", "kid": "r" })));
+    let none_kid = format!(
+        "{}.{payload}.{signature}",
+        part(&json!({ "alg": "none", "kid": "r" }))
+    );
     let public = rsa_public_pem();
     let confused = |kid: Option<&str>| {
         let mut header = JwtHeader::new(Algorithm::HS256);
@@ -236,7 +266,7 @@ fn forged_and_misused_tokens_are_refused() {
         ("expired", ec(json!({ "exp": now() - 31 })), E::Expired),
         ("expired long ago", ec(json!({ "exp": 0 })), E::Expired),
         ("exp string", ec(json!({ "exp": format!("{}", now() + 600) })), E::Claims),
-        ("exp array", ec(json!({ "exp": [now() + 600] })), E::Claims),
+        ("exp array", ec(json!({ "exp": [now() + 600] })), E::Malformed),
         ("exp object", ec(json!({ "exp": {} })), E::Claims),
         ("exp true", ec(json!({ "exp": true })), E::Claims),
         ("exp negative", ec(json!({ "exp": -1 })), E::Claims),
@@ -245,7 +275,7 @@ fn forged_and_misused_tokens_are_refused() {
         ("exp beyond the year 9999", ec(json!({ "exp": 253_402_300_800_u64 })), E::Claims),
         ("nbf tomorrow", ec(json!({ "nbf": now() + 86_400 })), E::NotYetValid),
         ("nbf string", ec(json!({ "nbf": "0" })), E::Claims),
-        ("nbf array", ec(json!({ "nbf": [0] })), E::Claims),
+        ("nbf array", ec(json!({ "nbf": [0] })), E::Malformed),
         ("nbf huge", ec(json!({ "nbf": 1e300 })), E::Claims),
     ];
     for (name, token, expected) in table {
@@ -257,9 +287,15 @@ fn rsa_public_pem() -> String {
     use rcgen::PublicKeyData as _;
     let pair = rcgen::KeyPair::from_pem(RSA_PEM).expect("RSA");
     let body = base64::engine::general_purpose::STANDARD.encode(pair.subject_public_key_info());
-    let lines: Vec<String> =
-        body.as_bytes().chunks(64).map(|it| String::from_utf8_lossy(it).into_owned()).collect();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    let lines: Vec<String> = body
+        .as_bytes()
+        .chunks(64)
+        .map(|it| String::from_utf8_lossy(it).into_owned())
+        .collect();
+    format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        lines.join("\n")
+    )
 }
 
 /// What jsonwebtoken does on its own: configuring `aud` and `iss` is not requiring them.
@@ -275,7 +311,10 @@ fn requiring_the_claims_is_what_refuses_tokens_without_them() {
     let ours = validation(&issuer, Algorithm::ES256);
     let mut lax = ours.clone();
     lax.set_required_spec_claims(&["exp"]);
-    assert!(accepts(&lax), "the trap is gone: this test and the comment in `validation` may go too");
+    assert!(
+        accepts(&lax),
+        "the trap is gone: this test and the comment in `validation` may go too"
+    );
     assert!(!accepts(&ours));
 }
 
@@ -283,7 +322,10 @@ fn requiring_the_claims_is_what_refuses_tokens_without_them() {
 fn clocks_may_differ_by_half_a_minute() {
     let signer = Signer::ec(None);
     let clock = Arc::new(MockClock::default());
-    let jwt = JwtAuthenticator::new(vec![issuer(ISS, jwks(&[&signer]))], Arc::clone(&clock) as Arc<dyn Clock>);
+    let jwt = JwtAuthenticator::new(
+        vec![issuer(ISS, jwks(&[&signer]))],
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    );
     let token = signer.sign(None, &with(json!({ "exp": now() + 10, "nbf": now() + 30 })));
     assert!(jwt.verify(&token).is_ok(), "30 s before `nbf`");
     let early = signer.sign(None, &with(json!({ "nbf": now() + 31 })));
@@ -291,18 +333,31 @@ fn clocks_may_differ_by_half_a_minute() {
     clock.advance(Duration::from_secs(39));
     assert!(jwt.verify(&token).is_ok(), "29 s after `exp`");
     clock.advance(Duration::from_secs(1));
-    assert_eq!(jwt.verify(&token).err(), Some(AuthError::Expired), "30 s after `exp`");
+    assert_eq!(
+        jwt.verify(&token).err(),
+        Some(AuthError::Expired),
+        "30 s after `exp`"
+    );
 }
 
 #[test]
 fn the_only_key_needs_no_kid_but_a_wrong_kid_is_wrong() {
     let signer = Signer::ec(None);
-    let jwt = JwtAuthenticator::new(vec![issuer(ISS, jwks(&[&signer]))], Arc::new(MockClock::default()));
+    let jwt = JwtAuthenticator::new(
+        vec![issuer(ISS, jwks(&[&signer]))],
+        Arc::new(MockClock::default()),
+    );
     assert!(jwt.verify(&signer.sign(None, &claims())).is_ok());
-    assert_eq!(jwt.verify(&signer.sign(Some("x"), &claims())).err(), Some(AuthError::Key));
+    assert_eq!(
+        jwt.verify(&signer.sign(Some("x"), &claims())).err(),
+        Some(AuthError::Key)
+    );
 }
 
 #[tokio::test]
 async fn no_token_is_no_caller() {
-    assert_eq!(house().jwt.authenticate(None).await.err(), Some(AuthError::Missing));
+    assert_eq!(
+        house().jwt.authenticate(None).await.err(),
+        Some(AuthError::Missing)
+    );
 }
