@@ -4,7 +4,10 @@
 
 mod coverage;
 mod crash;
+mod database_faults;
 mod dev_and_cli;
 mod documents;
 mod first_thread;
 mod http_door;
+mod tokens;
+mod vendor_faults;

@@ -16,10 +16,10 @@ use curfew_app::{
     directory::Direction,
 };
 use curfew_core::{
-    Actor, BackendError, BackendId, BackendKind, Caller, Capabilities, Clock as _, Evidence, Generation, Grant, JobRef,
-    Listing, Part, PartHealth, PartName, Progress, ReadCtx, Recorded, Reply, Role, Scope, Session, SessionAction,
-    SessionApplication, SessionBackend, SessionClient, SessionFilter, SessionId, SessionKind, SessionMachine,
-    SessionProtocol, SessionState, SessionUser, Sight, Started, SystemClock,
+    Actor, BackendError, BackendId, BackendKind, Caller, Capabilities, Clock as _, Evidence, Generation,
+    Grant, JobRef, Listing, Part, PartHealth, PartName, Progress, ReadCtx, Recorded, Reply, Role, Scope,
+    Session, SessionAction, SessionApplication, SessionBackend, SessionClient, SessionFilter, SessionId,
+    SessionKind, SessionMachine, SessionProtocol, SessionState, SessionUser, Sight, Started, SystemClock,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,11 +35,19 @@ impl Still {
         let id = BackendId::parse("citrix-eu").expect("a name");
         let now = SystemClock.now();
         let session = |i: usize| Session {
-            id: SessionId::new(&id, &format!("{i:08x}-0000-4000-8000-000000000000"), Generation::of(&[None]))
-                .expect("an id"),
+            id: SessionId::new(
+                &id,
+                &format!("{i:08x}-0000-4000-8000-000000000000"),
+                Generation::of(&[None]),
+            )
+            .expect("an id"),
             part: PartName::new("site"),
             kind: SessionKind::Desktop,
-            state: if i.is_multiple_of(3) { SessionState::Disconnected } else { SessionState::Active },
+            state: if i.is_multiple_of(3) {
+                SessionState::Disconnected
+            } else {
+                SessionState::Active
+            },
             protocol: SessionProtocol::Hdx,
             user: SessionUser {
                 name: format!("user{}", i.wrapping_mul(2_654_435_761) % 50_000),
@@ -48,10 +56,19 @@ impl Still {
                 sid: Some(format!("S-1-5-21-1-2-3-{i}")),
                 display_name: Some(format!("User {i}")),
             },
-            machine: SessionMachine { name: Some(format!("VDA{}", i / 20)), ..SessionMachine::default() },
-            client: SessionClient { address: Some("10.1.2.3".into()), ..SessionClient::default() },
+            machine: SessionMachine {
+                name: Some(format!("VDA{}", i / 20)),
+                ..SessionMachine::default()
+            },
+            client: SessionClient {
+                address: Some("10.1.2.3".into()),
+                ..SessionClient::default()
+            },
             virtual_addresses: vec![],
-            applications: vec![SessionApplication { id: None, name: "Notepad".into() }],
+            applications: vec![SessionApplication {
+                id: None,
+                name: "Notepad".into(),
+            }],
             started_at: Some(now - chrono::TimeDelta::seconds(i as i64)),
             state_changed_at: Some(now),
             idle_seconds: None,
@@ -59,7 +76,10 @@ impl Still {
             bytes_sent: None,
             observed_at: now,
         };
-        Self { sessions: (0..n).map(session).collect(), id: id.clone() }
+        Self {
+            sessions: (0..n).map(session).collect(),
+            id: id.clone(),
+        }
     }
 }
 
@@ -75,17 +95,32 @@ impl SessionBackend for Still {
         Capabilities::default()
     }
     async fn list(&self, _: &ReadCtx) -> Result<Listing, BackendError> {
-        let parts = vec![Part { name: PartName::new("site"), outcome: Ok(SystemClock.now()) }];
-        Ok(Listing { sessions: self.sessions.clone(), parts })
+        let parts = vec![Part {
+            name: PartName::new("site"),
+            outcome: Ok(SystemClock.now()),
+        }];
+        Ok(Listing {
+            sessions: self.sessions.clone(),
+            parts,
+        })
     }
     async fn get(&self, _: &SessionId, _: &ReadCtx) -> Result<Reply<Sight>, BackendError> {
-        Ok(Reply { value: Sight::Gone, evidence: Evidence::default() })
+        Ok(Reply {
+            value: Sight::Gone,
+            evidence: Evidence::default(),
+        })
     }
     async fn start(&self, _: Recorded<SessionAction>) -> Result<Reply<Started>, BackendError> {
-        Ok(Reply { value: Started::Done, evidence: Evidence::default() })
+        Ok(Reply {
+            value: Started::Done,
+            evidence: Evidence::default(),
+        })
     }
     async fn poll(&self, _: &JobRef, _: &ReadCtx) -> Result<Reply<Progress>, BackendError> {
-        Ok(Reply { value: Progress::Lost, evidence: Evidence::default() })
+        Ok(Reply {
+            value: Progress::Lost,
+            evidence: Evidence::default(),
+        })
     }
     async fn check(&self, _: &ReadCtx) -> Result<Vec<PartHealth>, BackendError> {
         Ok(vec![])
@@ -94,18 +129,31 @@ impl SessionBackend for Still {
 
 fn viewer() -> Caller {
     Caller {
-        actor: Actor { issuer: "bench".into(), subject: "bench".into(), name: "bench".into() },
+        actor: Actor {
+            issuer: "bench".into(),
+            subject: "bench".into(),
+            name: "bench".into(),
+        },
         roles: vec![Role::Viewer],
         grants: vec![Grant::role(Role::Viewer, Scope::All)],
     }
 }
 
 fn query(filter: SessionFilter, order: SessionOrder, after: Option<Cursor>) -> ListQuery {
-    ListQuery { filter, order, page: PageSpec::First(100, after), max_age: None, count: false }
+    ListQuery {
+        filter,
+        order,
+        page: PageSpec::First(100, after),
+        max_age: None,
+        count: false,
+    }
 }
 
 fn benches(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut group = c.benchmark_group("directory");
     for n in [1_000, 100_000] {
         let backend: Arc<dyn SessionBackend> = Arc::new(Still::new(n));
@@ -120,10 +168,15 @@ fn benches(c: &mut Criterion) {
         });
         let caller = viewer();
         let who = Authorized::<ViewSessions>::ask(&BuiltInRoles, &caller).expect("may see");
-        let by_start = SessionOrder { field: OrderField::StartedAt, direction: Direction::Descending };
+        let by_start = SessionOrder {
+            field: OrderField::StartedAt,
+            direction: Direction::Descending,
+        };
         let everything = SessionFilter::default();
         let middle = runtime.block_on(async {
-            let page = directory.page(&who, &query(everything.clone(), by_start, None)).await;
+            let page = directory
+                .page(&who, &query(everything.clone(), by_start, None))
+                .await;
             Cursor::of(&page.rows[50], by_start)
         });
         let mut bench = |name: &str, query: ListQuery| {
@@ -131,12 +184,27 @@ fn benches(c: &mut Criterion) {
                 b.iter(|| black_box(runtime.block_on(directory.page(&who, query))));
             });
         };
-        bench("page of 100", query(everything.clone(), SessionOrder::default(), None));
-        bench("page of 100 after a cursor, by start", query(everything.clone(), by_start, Some(middle)));
-        let user = SessionFilter { user: Some("CORP\\user17".into()), ..everything.clone() };
+        bench(
+            "page of 100",
+            query(everything.clone(), SessionOrder::default(), None),
+        );
+        bench(
+            "page of 100 after a cursor, by start",
+            query(everything.clone(), by_start, Some(middle)),
+        );
+        let user = SessionFilter {
+            user: Some("CORP\\user17".into()),
+            ..everything.clone()
+        };
         bench("page of one user", query(user, SessionOrder::default(), None));
-        let rare = SessionFilter { search: Some("user4711 vda".into()), ..everything };
-        bench("search that must look at every row", query(rare, SessionOrder::default(), None));
+        let rare = SessionFilter {
+            search: Some("user4711 vda".into()),
+            ..everything
+        };
+        bench(
+            "search that must look at every row",
+            query(rare, SessionOrder::default(), None),
+        );
     }
     group.finish();
 }

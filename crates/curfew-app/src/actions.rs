@@ -57,14 +57,14 @@ pub enum Acted {
     Operation {
         /// The operation.
         operation: Box<Operation>,
-        /// The session as the directory has it now, or had it before.
+        /// The session as the directory has it now; `None` if it is gone.
         row: Option<Arc<Row>>,
     },
     /// It has ended, but the end could not be committed yet.
     Unwritten {
         /// The operation, as it will be committed.
         operation: Box<Operation>,
-        /// The session as the directory has it now, or had it before.
+        /// The session as the directory has it now; `None` if it is gone.
         row: Option<Arc<Row>>,
     },
 }
@@ -258,7 +258,6 @@ impl Actions {
         request: &RequestMeta,
         act: ActRequest,
     ) -> Result<Acted, ActError> {
-        let before = self.directory.row(&act.session);
         let intent = Intent {
             caller: caller.clone(),
             request: request.clone(),
@@ -277,7 +276,7 @@ impl Actions {
             Err(_) => return Err(ActError::Internal { operation: None }),
         };
         let last = self.watch(&mut standing, Instant::now() + act.wait).await;
-        let row = self.directory.row(&act.session).or(before);
+        let row = self.directory.row(&act.session);
         Ok(match last {
             Standing::Open(operation) | Standing::Ended(operation) => Acted::Operation {
                 operation: Box::new(operation),
@@ -313,7 +312,12 @@ impl Actions {
                 let (watch, standing) = watch::channel(Standing::Open(operation.clone()));
                 let _ = opened.send(Ok(standing));
                 self.driver
-                    .drive(operation, Leased { lease, since }, Begin::Fresh(recorded), Some(watch))
+                    .drive(
+                        operation,
+                        Leased { lease, since },
+                        Begin::Fresh(recorded),
+                        Some(watch),
+                    )
                     .await;
             }
             Err(LedgerError::Unsettled {

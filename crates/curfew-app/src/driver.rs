@@ -12,8 +12,9 @@ use std::time::Duration;
 use curfew_core::machine::Failure;
 use curfew_core::{
     ActionStore, BackendErrorKind, Capabilities, Clock, Deadlines, EndReason, EndedBy, Event, Evidence,
-    Lease, Ledger, LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading, Recorded, Reply,
-    SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verdict, audit, reached, step,
+    Lease, Ledger, LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading,
+    Recorded, Reply, SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verdict, audit,
+    reached, step,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -88,7 +88,9 @@ impl Runner {
                     metrics::counter!("curfew_operations_taken_up_total").increment(1);
                     let driver = self.driver.clone();
                     self.tasks.spawn(async move {
-                        driver.drive(operation, Leased { lease, since }, Begin::TakenUp, None).await;
+                        driver
+                            .drive(operation, Leased { lease, since }, Begin::TakenUp, None)
+                            .await;
                         drop(place);
                     });
                 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use curfew_core::fakes::backend::session;
 use curfew_core::fakes::{FakeBackend, MemoryStore, MockClock};
 use curfew_core::{
-    Actor, AuditPhase, AuditRecord, BackendId, Caller, Clock, Grant, Operation, OperationId, Recorded, RequestId,
-    RequestMeta, Role, Scope, Session, SessionAction, SessionBackend, SessionId, Verb,
+    Actor, AuditPhase, AuditRecord, BackendId, Caller, Clock, Grant, Operation, OperationId, Recorded,
+    RequestId, RequestMeta, Role, Scope, Session, SessionAction, SessionBackend, SessionId, Verb,
 };
 
 use crate::{ActError, ActRequest, Acted, App, BackendEntry, BuiltInRoles, Parts, Settings, Upshot};
@@ -91,7 +91,10 @@ pub fn told(acted: &Result<Acted, ActError>) -> String {
 /// How an operation stands: state, sent, reason.
 pub fn stands(operation: &Operation) -> String {
     let course = &operation.course;
-    let reason = course.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+    let reason = course
+        .reason
+        .map(|reason| format!(" {reason}"))
+        .unwrap_or_default();
     format!("{} {}{reason}", course.state, course.sent)
 }
 
@@ -197,7 +200,12 @@ impl House {
 
     /// What stands in the way of acting.
     pub async fn problems(&self) -> Vec<String> {
-        self.app.checks().await.into_iter().filter_map(|check| check.problem).collect()
+        self.app
+            .checks()
+            .await
+            .into_iter()
+            .filter_map(|check| check.problem)
+            .collect()
     }
 }
 
@@ -227,8 +235,14 @@ pub fn watch_over(site: &FakeBackend, store: &Arc<MemoryStore>) {
             let mut records = records.iter();
             records.any(|record| record.phase == phase && (attempt == record.attempt))
         };
-        assert!(there(AuditPhase::Intent, None), "an act without an intent on record");
-        assert!(there(AuditPhase::Attempt, Some(recorded.attempt())), "an act without its attempt on record");
+        assert!(
+            there(AuditPhase::Intent, None),
+            "an act without an intent on record"
+        );
+        assert!(
+            there(AuditPhase::Attempt, Some(recorded.attempt())),
+            "an act without its attempt on record"
+        );
         let ended = records.iter().any(|record| record.phase == AuditPhase::Outcome);
         assert!(!ended, "an act after the operation's end");
     });
@@ -244,12 +258,23 @@ pub fn check_invariants(store: &MemoryStore, site: &FakeBackend) {
     for operation in store.operations() {
         let id = operation.id;
         let course = &operation.course;
-        assert!(course.state.is_final(), "nothing is stuck: {}", stands(&operation));
+        assert!(
+            course.state.is_final(),
+            "nothing is stuck: {}",
+            stands(&operation)
+        );
         assert_eq!(count(id, AuditPhase::Intent), 1, "one intent");
         assert_eq!(count(id, AuditPhase::Outcome), 1, "one outcome");
-        let acts: Vec<_> = site.acts().into_iter().filter(|act| act.operation == id).collect();
+        let acts: Vec<_> = site
+            .acts()
+            .into_iter()
+            .filter(|act| act.operation == id)
+            .collect();
         for (index, act) in acts.iter().enumerate() {
-            assert_eq!(act.session, operation.target.session, "only the generation that is meant");
+            assert_eq!(
+                act.session, operation.target.session,
+                "only the generation that is meant"
+            );
             let same = acts[..index].iter().any(|other| other.attempt == act.attempt);
             assert!(!same, "one request for each attempt");
         }
@@ -258,11 +283,15 @@ pub fn check_invariants(store: &MemoryStore, site: &FakeBackend) {
         if operation.verb.is_message() {
             assert!(acts.len() <= 1, "a message is sent once");
         }
-        let there = site.at(&operation.target.session).filter(|it| it.id == operation.target.session);
+        let there = site
+            .at(&operation.target.session)
+            .filter(|it| it.id == operation.target.session);
         let reached = there.is_none_or(|it| it.state == curfew_core::SessionState::Disconnected);
         use curfew_core::OperationState as S;
         match course.state {
-            S::Succeeded if operation.verb.is_message() => assert_eq!(performed, 1, "what succeeded was done"),
+            S::Succeeded if operation.verb.is_message() => {
+                assert_eq!(performed, 1, "what succeeded was done")
+            }
             S::Succeeded | S::AlreadyGone | S::Superseded => assert!(reached, "what succeeded shows"),
             S::Failed => assert_eq!(performed, 0, "what failed was not done"),
             _ => {}
@@ -273,7 +302,10 @@ pub fn check_invariants(store: &MemoryStore, site: &FakeBackend) {
     }
     for record in &records {
         if let Some(id) = record.operation {
-            assert!(store.operations().iter().any(|it| it.id == id), "no record without its operation");
+            assert!(
+                store.operations().iter().any(|it| it.id == id),
+                "no record without its operation"
+            );
         }
     }
 }

@@ -6,7 +6,9 @@
 use std::fmt::Debug;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use parking_lot::Mutex;
 use uuid::Uuid;
+use uuid::timestamp::context::ContextV7;
 
 /// An instant in UTC with whole microseconds.
 pub type Timestamp = DateTime<Utc>;
@@ -41,5 +43,19 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the system clock lives here")]
     fn now(&self) -> Timestamp {
         to_micros(Utc::now())
+    }
+
+    /// Grows within the process, so that records of one instant sort in the order they were made (RFC 9562,
+    /// section 6.2).
+    fn uuid(&self) -> Uuid {
+        static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+        let now = self.now();
+        let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+        let counter = COUNTER.lock();
+        Uuid::new_v7(uuid::Timestamp::from_unix(
+            &*counter,
+            seconds,
+            now.timestamp_subsec_nanos(),
+        ))
     }
 }

@@ -11,8 +11,8 @@ use curfew_core::Keyset;
 use curfew_core::store::Place;
 use uuid::Uuid;
 
-use crate::error::bad_input;
 use crate::Limits;
+use crate::error::bad_input;
 
 /// Where a page stands among all rows.
 #[derive(Debug, Clone, SimpleObject)]

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    BaseType, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType,
-    Selection, SelectionSet,
+    BaseType, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition,
+    OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned};
 use async_graphql_value::{ConstValue, Value};
@@ -145,7 +145,15 @@ pub fn check(
         OperationType::Mutation => {}
     }
     check_variables(operation, variables)?;
-    let mut weigher = Weigher { fragments: &document.fragments, operation, variables, known: HashMap::new(), open: Vec::new(), page: limits.page_default.into(), most: limits.page_max.into() };
+    let mut weigher = Weigher {
+        fragments: &document.fragments,
+        operation,
+        variables,
+        known: HashMap::new(),
+        open: Vec::new(),
+        page: limits.page_default.into(),
+        most: limits.page_max.into(),
+    };
     let weight = weigher.weigh(&operation.selection_set.node, limits.page_default.into(), false);
     let acting = operation.ty == OperationType::Mutation;
     if acting && weight.roots > 1 {
@@ -198,7 +206,9 @@ fn check_variables(
             None if !ty.nullable && definition.default_value.is_none() => "is required and was not given",
             Some(serde_json::Value::Number(number))
                 if matches!(&ty.base, BaseType::Named(base) if base == "Int")
-                    && number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) =>
+                    && number
+                        .as_i64()
+                        .is_none_or(|number| i32::try_from(number).is_err()) =>
             {
                 "is not an integer of 32 bits"
             }

@@ -125,6 +125,14 @@ impl DatabaseUrl {
         Self(Address::Sqlite(path.to_owned()))
     }
 
+    /// The SQLite file; `None` for Postgres.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Address::Sqlite(path) => Some(path),
+            Address::Postgres(_) => None,
+        }
+    }
+
     /// Which database it is.
     pub fn kind(&self) -> DatabaseKind {
         match self.0 {

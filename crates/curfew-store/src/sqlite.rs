@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -34,6 +35,8 @@ pub(crate) struct SqliteDriver {
     /// `None` until somebody writes. A fair queue, and not a pool of one, because sqlx's pool sends a connection
     /// through its thread once more each time it comes back.
     writer: Mutex<Option<SqliteConnection>>,
+    /// The writer's thread has ended; it needs a new one.
+    ended: AtomicBool,
     connect: SqliteConnectOptions,
     acquire: Duration,
     readers: SqlitePool,
@@ -64,6 +67,7 @@ impl SqliteDriver {
             .connect_lazy_with(connect.clone().pragma("query_only", "on"));
         Self {
             writer: Mutex::new(None),
+            ended: AtomicBool::new(false),
             connect,
             acquire: options.sqlite_acquire,
             readers,
@@ -79,7 +83,7 @@ impl SqliteDriver {
     pub async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, sqlx::Error> {
         let acquired = timeout(self.acquire, async {
             let mut place = self.writer.lock().await;
-            if place.is_none() {
+            if place.is_none() || self.ended.swap(false, Ordering::Relaxed) {
                 *place = Some(self.connect.connect().await?);
             }
             MutexGuard::try_map(place, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)
@@ -101,35 +105,28 @@ impl SqliteDriver {
     }
 }
 
-/// Carries out a change in one transaction. `stage` says how far it has come, should it be cut off.
+/// Carries out a change in one transaction. `stage` says how far it has come, should it fail or be cut off.
 async fn transact<T: AnyRow>(
     connection: &mut SqliteConnection,
     change: &Change,
-    params: Vec<Param<'_>>,
+    arguments: SqliteArguments,
     stage: &mut Stage,
-) -> Result<Vec<T>, StoreError> {
-    let before = |source| error::of_change(source, Stage::Before);
-    let arguments = arguments(params)?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(before)?;
+) -> Result<Vec<T>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let rows = sqlx::query_as_with::<Sqlite, T, _>(change.first, arguments.clone())
         .fetch_all(&mut *transaction)
-        .await
-        .map_err(before)?;
+        .await?;
     if rows.is_empty() {
-        transaction.rollback().await.map_err(before)?;
+        transaction.rollback().await?;
         return Ok(rows);
     }
     for text in change.rest {
         sqlx::query_with::<Sqlite, _>(*text, arguments.clone())
             .execute(&mut *transaction)
-            .await
-            .map_err(before)?;
+            .await?;
     }
     *stage = Stage::Committing;
-    transaction
-        .commit()
-        .await
-        .map_err(|source| error::of_change(source, Stage::Committing))?;
+    transaction.commit().await?;
     Ok(rows)
 }
 
@@ -147,15 +144,18 @@ impl Driver for SqliteDriver {
     }
 
     async fn change<T: AnyRow>(&self, change: &Change, params: Vec<Param<'_>>) -> Result<Vec<T>, StoreError> {
+        let arguments = arguments(params)?;
         let mut connection = self.writer().await.map_err(error::of_read)?;
         let mut stage = Stage::Before;
-        match timeout(
-            self.statement,
-            transact(&mut connection, change, params, &mut stage),
-        )
-        .await
-        {
-            Ok(done) => done,
+        let work = transact(&mut connection, change, arguments, &mut stage);
+        match timeout(self.statement, work).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(source)) => {
+                if matches!(source, sqlx::Error::WorkerCrashed) {
+                    self.ended.store(true, Ordering::Relaxed);
+                }
+                Err(error::of_change(source, stage))
+            }
             // The connection's thread is still at it; whoever has the connection next waits for that, and for the
             // rollback, in its turn.
             Err(_) if stage == Stage::Committing => Err(error::commit_unknown(NoAnswer)),

@@ -42,8 +42,7 @@ async fn more_operations_than_there_are_places_all_end() {
         };
         // Dies when the intent is committed: look-up, intent.
         let dying = house.mortal(&Fate::at(2, Dies::After));
-        let acting = dying.actions.act(&helpdesk(), &house.request(), request).await;
-        drop(acting);
+        ask(&house, &dying, request).await;
     }
     house.app.start();
     later(60).await;
@@ -59,7 +58,10 @@ async fn gateways_share_the_work() {
     let others = [house.another(), house.another(), house.another()];
     others.iter().for_each(App::start);
     later(AGES).await;
-    assert_eq!(house.trail().last().map(String::as_str), Some("OUTCOME 2 SUCCEEDED YES RUNNER"));
+    assert_eq!(
+        house.trail().last().map(String::as_str),
+        Some("OUTCOME 2 SUCCEEDED YES RUNNER")
+    );
     check_invariants(&house.store, &house.site);
 }
 
@@ -72,12 +74,27 @@ async fn what_is_abandoned_is_taken_up_within_twenty_seconds() {
     let before = Instant::now();
     tokio::spawn({
         let request = house.request();
-        async move { dying.actions.act(&helpdesk(), &request, logoff()).await.map(|_| ()) }
+        async move {
+            dying
+                .actions
+                .act(&helpdesk(), &request, logoff())
+                .await
+                .map(|_| ())
+        }
     });
-    while house.store.operations().first().is_none_or(|it| !it.course.state.is_final()) {
+    while house
+        .store
+        .operations()
+        .first()
+        .is_none_or(|it| !it.course.state.is_final())
+    {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(before.elapsed() <= Duration::from_secs(21), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() <= Duration::from_secs(21),
+        "{:?}",
+        before.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use curfew_core::{
-    ActionStore, AuditFilter, AuditLog, AuditRecord, BackendError, BackendId, BackendKind, Capabilities, JobRef,
-    Keyset, Lease, Listing, Move, Operation, OperationEvent, OperationFilter, OperationId, PartHealth, ProcessId,
-    Progress, ReadCtx, RecordPage, Recorded, Reply, SessionAction, SessionBackend, SessionId, Sight, Started,
-    StoreError, Timestamp,
+    ActionStore, AuditFilter, AuditLog, AuditRecord, BackendError, BackendId, BackendKind, Capabilities,
+    JobRef, Keyset, Lease, Listing, Move, Operation, OperationEvent, OperationFilter, OperationId,
+    PartHealth, ProcessId, Progress, ReadCtx, RecordPage, Recorded, Reply, SessionAction, SessionBackend,
+    SessionId, Sight, Started, StoreError, Timestamp,
 };
 
 /// Whether the last call has its effect.
@@ -95,10 +95,16 @@ impl<T: ActionStore> ActionStore for Mortal<T> {
         owner: ProcessId,
         records: &[AuditRecord],
     ) -> Result<Lease, StoreError> {
-        self.fate.step(self.port.operation_open(operation, owner, records)).await
+        self.fate
+            .step(self.port.operation_open(operation, owner, records))
+            .await
     }
 
-    async fn operation_claim(&self, owner: ProcessId, limit: u32) -> Result<Vec<(Operation, Lease)>, StoreError> {
+    async fn operation_claim(
+        &self,
+        owner: ProcessId,
+        limit: u32,
+    ) -> Result<Vec<(Operation, Lease)>, StoreError> {
         self.fate.step(self.port.operation_claim(owner, limit)).await
     }
 
@@ -145,7 +151,9 @@ impl<T: ActionStore> ActionStore for Mortal<T> {
         keyset: Keyset,
         limit: u32,
     ) -> Result<RecordPage<Operation>, StoreError> {
-        self.fate.step(self.port.operation_page(filter, keyset, limit)).await
+        self.fate
+            .step(self.port.operation_page(filter, keyset, limit))
+            .await
     }
 
     async fn operation_count(&self, filter: &OperationFilter) -> Result<u64, StoreError> {

@@ -55,7 +55,7 @@ pub struct CitrixConfig {
     /// Sessions per page of a listing, at most 1,000.
     #[serde(default = "default_page_size")]
     pub page_size: u32,
-    /// Seconds that an acting request may take; stays below the 15 s of the state DISPATCHING.
+    /// Seconds that an acting request may take, at most 8: the lease that it is sent under must outlast it.
     #[serde(default = "default_act_timeout")]
     pub act_timeout_seconds: u32,
 }
@@ -224,7 +224,7 @@ impl CitrixConfig {
         };
         range("refresh_seconds", self.refresh_seconds, 2, 3600, "2 to 3600")?;
         let page_size = range("page_size", self.page_size, 1, MAX_PAGE_SIZE, "1 to 1000")?;
-        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 1, 12, "1 to 12")?;
+        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 1, 8, "1 to 8")?;
         let loopback = if self.allow_loopback {
             Loopback::Allowed
         } else {

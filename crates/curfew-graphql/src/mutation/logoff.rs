@@ -92,7 +92,7 @@ pub struct LogoffSessionPayload {
     status: LogoffStatus,
     /// The operation to follow, if one was begun.
     operation: Option<Operation>,
-    /// The session as it is known now, or was before.
+    /// The session as it is known now; null if it is gone. `operation.session` says what it was.
     session: Option<OnlineSession>,
     /// The same in words, with what to do.
     message: String,

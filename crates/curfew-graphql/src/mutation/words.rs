@@ -5,7 +5,7 @@
 
 use curfew_app::Upshot;
 use curfew_core::ledger::ActionKind;
-use curfew_core::{EndReason, Operation};
+use curfew_core::{EndReason, Operation, Seen, Sent};
 
 /// The sentence for an end.
 pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>) -> String {
@@ -20,11 +20,22 @@ pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>)
         .unwrap_or_default();
     match upshot {
         Upshot::Done => match kind {
+            ActionKind::Disconnect if seen(operation) == Some(Seen::Gone) => {
+                "The session was cut off and is gone; its applications have ended.".to_owned()
+            }
             ActionKind::Disconnect => "The session is disconnected; its applications keep running.".to_owned(),
             ActionKind::Logoff => "The session is gone; its applications have ended.".to_owned(),
             ActionKind::Message => "The backend accepted the message. Whether it was read cannot be seen.".to_owned(),
         },
-        Upshot::Accepted => "The backend accepted it, and it has not shown its effect yet. Follow the operation.".to_owned(),
+        Upshot::Accepted => match operation.map(|operation| operation.course.sent) {
+            Some(Sent::Yes) => "The backend accepted it, and it has not shown its effect yet. Follow the operation.",
+            Some(Sent::Unknown) => {
+                "It was sent, but the answer was lost; the session is being read to find out. Do not repeat it: follow \
+                 the operation."
+            }
+            _ => "It is on record and on its way. Follow the operation.",
+        }
+        .to_owned(),
         Upshot::AlreadyGone => "Nothing was done: the session is not there (any more). Reload the list.".to_owned(),
         Upshot::AlreadyDisconnected => "Nothing was sent: the session is disconnected already.".to_owned(),
         Upshot::Superseded => {
@@ -48,4 +59,8 @@ pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>)
                 .to_owned()
         }
     }
+}
+
+fn seen(operation: Option<&Operation>) -> Option<Seen> {
+    operation.and_then(|operation| operation.course.evidence.seen)
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::claims::caller;
 use super::jwks::Key;
+use super::remembered::{Fingerprint, Remembered, Validity};
 use super::{AuthError, Authenticate, KeySet, RoleMap};
 
 /// Longest token, in bytes.
@@ -45,6 +46,7 @@ pub struct Issuer {
 pub struct JwtAuthenticator {
     issuers: Arc<[Issuer]>,
     clock: Arc<dyn Clock>,
+    remembered: Arc<Remembered>,
 }
 
 /// What a token's header says, as far as it is looked at.
@@ -59,6 +61,7 @@ impl JwtAuthenticator {
         Self {
             issuers: issuers.into(),
             clock,
+            remembered: Arc::default(),
         }
     }
 
@@ -73,6 +76,17 @@ impl JwtAuthenticator {
         if token.len() > MAX_TOKEN {
             return Err(AuthError::TooLong);
         }
+        let fingerprint = Fingerprint::of(token);
+        if let Some((validity, caller)) = self.remembered.get(fingerprint) {
+            self.in_time(validity)?;
+            return Ok(caller);
+        }
+        let (validity, caller) = self.verify_anew(token)?;
+        self.remembered.put(fingerprint, validity, caller.clone());
+        Ok(caller)
+    }
+
+    fn verify_anew(&self, token: &str) -> Result<(Validity, Caller), AuthError> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(_signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -96,17 +110,21 @@ impl JwtAuthenticator {
             return Err(AuthError::Algorithm);
         }
         let claims = decode(token, issuer, key)?;
-        self.in_time(&claims)?;
-        caller(&issuer.issuer, &claims, &issuer.roles_claim, &issuer.map)
+        let validity = Validity {
+            until: instant(claims.get("exp"))?.ok_or(AuthError::Claims)?,
+            from: instant(claims.get("nbf"))?,
+        };
+        self.in_time(validity)?;
+        let caller = caller(&issuer.issuer, &claims, &issuer.roles_claim, &issuer.map)?;
+        Ok((validity, caller))
     }
 
-    fn in_time(&self, claims: &Map<String, Value>) -> Result<(), AuthError> {
+    fn in_time(&self, validity: Validity) -> Result<(), AuthError> {
         let now = self.clock.now().timestamp_micros() as f64 / 1e6;
-        let expires = instant(claims.get("exp"))?.ok_or(AuthError::Claims)?;
-        if now >= expires + LEEWAY {
+        if now >= validity.until + LEEWAY {
             return Err(AuthError::Expired);
         }
-        match instant(claims.get("nbf"))? {
+        match validity.from {
             Some(from) if now + LEEWAY < from => Err(AuthError::NotYetValid),
             _ => Ok(()),
         }

@@ -9,6 +9,7 @@ mod claims;
 pub mod dev;
 mod jwks;
 mod jwt;
+mod remembered;
 mod roles;
 
 use async_trait::async_trait;

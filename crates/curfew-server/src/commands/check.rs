@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use curfew_backends::BackendConfig;
 use curfew_core::{BackendError, BackendErrorKind, Clock, ReadCtx, SystemClock};
-use curfew_store::Database;
+use curfew_store::{Database, DatabaseUrl};
+use secrecy::ExposeSecret as _;
 
 use super::serve::{adapters, open};
 use crate::cli::CheckArgs;
@@ -177,6 +178,19 @@ pub async fn run(args: CheckArgs) -> Result<(), Failure> {
 }
 
 async fn look_at_database(settings: &DatabaseSettings, clock: &Arc<dyn Clock>, report: &mut Report) {
+    // Opening a SQLite file would make it, and a check changes nothing.
+    let url = DatabaseUrl::parse(settings.url().expose_secret());
+    if let Ok(Some(path)) = url.as_ref().map(DatabaseUrl::path)
+        && !path.exists()
+    {
+        let line = Line::new(
+            Status::Fail,
+            "database",
+            format!("there is no file {}", path.display()),
+        );
+        report.add(line.fix("run `curfew migrate`"));
+        return;
+    }
     let database = match open(settings, clock).await {
         Ok(database) => database,
         Err(failure) => {

@@ -1,3 +1,5 @@
+//! What each kind of error is taken for.
+
 use super::*;
 
 fn lost() -> sqlx::Error {

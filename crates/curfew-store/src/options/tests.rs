@@ -1,3 +1,5 @@
+//! Addresses: which are taken, and that none shows its password.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! How many values are bound, and what becomes of a NUL.
+
 use curfew_core::fakes::store_contract::sample;
 use curfew_core::{AuditPhase, OperationState};
 

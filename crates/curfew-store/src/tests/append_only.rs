@@ -1,3 +1,5 @@
+//! What the tables themselves refuse, and the rights that suffice.
+
 use std::sync::Arc;
 
 use curfew_core::fakes::store_contract::{Stores, sample};

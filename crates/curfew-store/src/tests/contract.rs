@@ -1,3 +1,5 @@
+//! The contract of every store, on both databases.
+
 use curfew_core::fakes::store_contract;
 
 use super::support;

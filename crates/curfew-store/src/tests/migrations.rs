@@ -1,3 +1,5 @@
+//! The two schemas agree, and every statement fits them.
+
 use std::collections::BTreeSet;
 
 use curfew_core::fakes::store_contract::sample;

@@ -35,8 +35,14 @@ async fn an_intent_that_is_on_record_unnoticed_ends_unsent() {
     let house = House::new();
     house.store.fail_next("operation_open", 5, Fault::AnswerLost);
     house.store.fail_next("operation_get", 3, Fault::Unavailable);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "AuditUnavailable, unsettled");
-    assert_eq!(house.problems().await, ["the ends of 1 operations are not committed yet"]);
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "AuditUnavailable, unsettled"
+    );
+    assert_eq!(
+        house.problems().await,
+        ["the ends of 1 operations are not committed yet"]
+    );
     later(60).await;
     assert_eq!(house.trail(), trail("OUTCOME 1 FAILED NO REQUEST NOT_SENT"));
     assert_eq!(house.site.calls(Call::Start), 0);
@@ -52,7 +58,10 @@ async fn an_intent_that_is_on_record_unnoticed_ends_unsent_even_after_its_lease(
     house.store.fail_next("operation_open", 5, Fault::AnswerLost);
     // The database is away for the withdrawal until the lease has run out and the runner has found the operation.
     house.store.fail_next("operation_get", 40, Fault::Unavailable);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "AuditUnavailable, unsettled");
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "AuditUnavailable, unsettled"
+    );
     later(120).await;
     assert_eq!(house.trail(), trail("OUTCOME 1 FAILED NO REQUEST NOT_SENT"));
     assert_eq!(house.site.calls(Call::Start), 0);
@@ -64,7 +73,10 @@ async fn an_intent_that_is_on_record_unnoticed_ends_unsent_even_after_its_lease(
 async fn an_intent_that_never_got_on_record_leaves_nothing() {
     let house = House::new();
     house.store.fail_next("operation_open", 5, Fault::CommitLost);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "AuditUnavailable, unsettled");
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "AuditUnavailable, unsettled"
+    );
     later(60).await;
     assert_eq!(house.trail(), [] as [&str; 0]);
     assert_eq!(house.site.calls(Call::Start), 0);
@@ -79,9 +91,16 @@ async fn an_end_that_cannot_be_written_is_unknown_to_the_caller_and_written_late
         let acted = house.act(short(Verb::Logoff)).await;
         assert_eq!(told(&acted), "Unknown: SUCCEEDED YES");
         assert!(matches!(acted, Ok(Acted::Unwritten { .. })));
-        assert_eq!(house.problems().await, ["the ends of 1 operations are not committed yet"]);
+        assert_eq!(
+            house.problems().await,
+            ["the ends of 1 operations are not committed yet"]
+        );
         later(60).await;
-        assert_eq!(house.trail(), trail("OUTCOME 1 SUCCEEDED YES REQUEST"), "{fault:?}");
+        assert_eq!(
+            house.trail(),
+            trail("OUTCOME 1 SUCCEEDED YES REQUEST"),
+            "{fault:?}"
+        );
         assert_eq!(house.problems().await, [] as [&str; 0]);
         check_invariants(&house.store, &house.site);
     }
@@ -93,18 +112,32 @@ async fn an_end_that_was_written_unnoticed_is_no_trouble_for_ever() {
     // The end is committed at once, but the database is away until long after the lease is asked for again.
     house.store.fail_next("operation_finish", 1, Fault::AnswerLost);
     house.store.fail_next("operation_finish", 8, Fault::Unavailable);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "Unknown: SUCCEEDED YES");
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "Unknown: SUCCEEDED YES"
+    );
     later(60).await;
     assert_eq!(house.trail(), trail("OUTCOME 1 SUCCEEDED YES REQUEST"));
-    assert_eq!(house.problems().await, [] as [&str; 0], "the gateway is ready again");
+    assert_eq!(
+        house.problems().await,
+        [] as [&str; 0],
+        "the gateway is ready again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_that_another_gateway_wrote_is_no_trouble_for_ever() {
     let house = House::new();
-    house.store.fail_next("operation_finish", 1_000, Fault::Unavailable);
-    house.store.fail_next("operation_renew", 1_000, Fault::Unavailable);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "Unknown: SUCCEEDED YES");
+    house
+        .store
+        .fail_next("operation_finish", 1_000, Fault::Unavailable);
+    house
+        .store
+        .fail_next("operation_renew", 1_000, Fault::Unavailable);
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "Unknown: SUCCEEDED YES"
+    );
     later(30).await;
     house.store.heal();
     // The other gateway is the first to come back.
@@ -116,7 +149,10 @@ async fn an_end_that_another_gateway_wrote_is_no_trouble_for_ever() {
         lease,
         since: Instant::now(),
     };
-    another.driver().drive(operation, leased, Begin::TakenUp, None).await;
+    another
+        .driver()
+        .drive(operation, leased, Begin::TakenUp, None)
+        .await;
     later(60).await;
     assert_eq!(house.trail(), trail("OUTCOME 1 SUCCEEDED UNKNOWN RUNNER"));
     assert_eq!(house.problems().await, [] as [&str; 0]);

@@ -24,7 +24,10 @@ async fn a_client_that_hangs_up_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_stops_begins_no_act() {
     let house = House::new();
-    assert!(house.app.stop(Duration::from_secs(25)).await, "nothing is in hand");
+    assert!(
+        house.app.stop(Duration::from_secs(25)).await,
+        "nothing is in hand"
+    );
     assert_eq!(told(&house.act(short(Verb::Logoff)).await), "ShuttingDown");
     assert_eq!(house.trail(), [] as [&str; 0]);
     assert_eq!(house.site.calls(Call::Start), 0);
@@ -37,7 +40,10 @@ async fn an_act_that_was_about_to_begin_when_the_gateway_stopped_is_not_begun() 
     house.site.plan(Call::Get, 1, Trouble::Hang);
     let stop = async {
         later(1).await;
-        assert!(house.app.stop(Duration::from_secs(25)).await, "nothing is in hand");
+        assert!(
+            house.app.stop(Duration::from_secs(25)).await,
+            "nothing is in hand"
+        );
         house.site.release();
     };
     let (acted, ()) = tokio::join!(house.act(short(Verb::Logoff)), stop);
@@ -58,11 +64,18 @@ async fn a_gateway_that_stops_finishes_what_it_is_sending_and_hands_the_rest_ove
             later(2).await;
             site.release();
         });
-        assert!(house.app.stop(Duration::from_secs(25)).await, "everything is handed over");
+        assert!(
+            house.app.stop(Duration::from_secs(25)).await,
+            "everything is handed over"
+        );
     };
     let before = Instant::now();
     let (acted, ()) = tokio::join!(house.act(long(Verb::Logoff)), stop);
-    assert_eq!(told(&acted), "Accepted: CONFIRMING YES", "the caller follows the operation elsewhere");
+    assert_eq!(
+        told(&acted),
+        "Accepted: CONFIRMING YES",
+        "the caller follows the operation elsewhere"
+    );
     assert_eq!(before.elapsed(), Duration::from_secs(3));
     assert_eq!(stands(&house.only()), "CONFIRMING YES");
 
@@ -100,9 +113,17 @@ async fn a_gateway_that_stops_hands_jobs_over() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_whose_database_is_away_stops_after_its_grace() {
     let house = House::new();
-    house.store.fail_next("operation_finish", 1_000, Fault::Unavailable);
-    assert_eq!(told(&house.act(short(Verb::Logoff)).await), "Unknown: SUCCEEDED YES");
-    assert!(!house.app.stop(Duration::from_secs(25)).await, "an end is not written yet");
+    house
+        .store
+        .fail_next("operation_finish", 1_000, Fault::Unavailable);
+    assert_eq!(
+        told(&house.act(short(Verb::Logoff)).await),
+        "Unknown: SUCCEEDED YES"
+    );
+    assert!(
+        !house.app.stop(Duration::from_secs(25)).await,
+        "an end is not written yet"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +133,11 @@ async fn the_lease_is_renewed_while_an_act_is_followed() {
     let another = house.another();
     another.start();
     house.act(long(Verb::Logoff)).await.expect("it ends");
-    assert_eq!(house.trail(), trail("OUTCOME 1 FAILED YES REQUEST STILL_PRESENT"), "nobody took it over");
+    assert_eq!(
+        house.trail(),
+        trail("OUTCOME 1 FAILED YES REQUEST STILL_PRESENT"),
+        "nobody took it over"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +181,11 @@ async fn whoever_has_lost_the_lease_sends_nothing() {
         ..short(Verb::Logoff)
     };
     let (acted, ()) = tokio::join!(house.act(request), steal);
-    assert_eq!(told(&acted), "Accepted: DISPATCHING NO", "the other gateway has it");
+    assert_eq!(
+        told(&acted),
+        "Accepted: DISPATCHING NO",
+        "the other gateway has it"
+    );
     assert_eq!(house.site.calls(Call::Start), 0);
     assert_eq!(house.trail(), INTENT);
 }
@@ -165,7 +194,9 @@ async fn whoever_has_lost_the_lease_sends_nothing() {
 async fn an_end_by_another_gateway_is_told_to_whoever_waits() {
     let house = House::new();
     house.site.plan(Call::Start, 1, Trouble::Ignore);
-    house.store.fail_next("operation_renew", 1_000, Fault::Unavailable);
+    house
+        .store
+        .fail_next("operation_renew", 1_000, Fault::Unavailable);
     let another = house.another();
     another.start();
     let gone = async {

@@ -11,7 +11,10 @@ async fn check(house: &House, caller: &Caller, request: ActRequest, wanted: &str
     let record = house.store.records().remove(0);
     assert_eq!(record.actor, caller.actor);
     assert_eq!(record.session, Some(session));
-    assert_eq!((record.reason.as_deref(), record.ticket.as_deref()), (Some("Frozen"), Some("INC-4711")));
+    assert_eq!(
+        (record.reason.as_deref(), record.ticket.as_deref()),
+        (Some("Frozen"), Some("INC-4711"))
+    );
     assert_eq!(house.store.operations(), []);
     for call in [Call::List, Call::Get, Call::Start, Call::Poll] {
         assert_eq!(house.site.calls(call), 0, "the backend is not asked: {call:?}");
@@ -28,7 +31,14 @@ async fn who_lacks_the_right_is_refused() {
         ] {
             let house = House::new();
             let wanted = format!("Forbidden: {right}");
-            check(&house, &caller(role, Scope::All), short(verb), &wanted, "FORBIDDEN").await;
+            check(
+                &house,
+                &caller(role, Scope::All),
+                short(verb),
+                &wanted,
+                "FORBIDDEN",
+            )
+            .await;
             let missing = house.store.records().remove(0).params;
             assert_eq!(missing, Some(serde_json::json!({ "missing": right })));
         }
@@ -43,14 +53,28 @@ async fn who_may_nothing_is_refused() {
         roles: Vec::new(),
         ..helpdesk()
     };
-    check(&house, &nobody, short(Verb::Logoff), "Forbidden: sessions:logoff", "FORBIDDEN").await;
+    check(
+        &house,
+        &nobody,
+        short(Verb::Logoff),
+        "Forbidden: sessions:logoff",
+        "FORBIDDEN",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hidden_backend_does_not_exist() {
     let house = House::new();
     let elsewhere = caller(Role::Helpdesk, only(&["site-b"]));
-    check(&house, &elsewhere, short(Verb::Logoff), "NotFound", "HIDDEN_BACKEND").await;
+    check(
+        &house,
+        &elsewhere,
+        short(Verb::Logoff),
+        "NotFound",
+        "HIDDEN_BACKEND",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,22 +82,54 @@ async fn a_backend_that_is_seen_but_not_in_the_grant_is_forbidden() {
     let house = House::new();
     let mut both = caller(Role::Helpdesk, only(&["site-b"]));
     both.grants.extend(caller(Role::Viewer, only(&["site-a"])).grants);
-    check(&house, &both, short(Verb::Logoff), "Forbidden: sessions:logoff", "FORBIDDEN").await;
+    check(
+        &house,
+        &both,
+        short(Verb::Logoff),
+        "Forbidden: sessions:logoff",
+        "FORBIDDEN",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_is_not_configured_does_not_exist() {
     let house = House::new();
     let id = SessionId::parse("site-z:12@0123456789abcdef").expect("an id");
-    check(&house, &helpdesk(), act(Verb::Logoff, &id), "NotFound", "HIDDEN_BACKEND").await;
+    check(
+        &house,
+        &helpdesk(),
+        act(Verb::Logoff, &id),
+        "NotFound",
+        "HIDDEN_BACKEND",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_backend_cannot_do_is_refused() {
     for (verb, capabilities) in [
-        (Verb::Disconnect, Capabilities { disconnect: false, ..ABLE }),
-        (Verb::Logoff, Capabilities { logoff: false, ..ABLE }),
-        (message(), Capabilities { message: false, ..ABLE }),
+        (
+            Verb::Disconnect,
+            Capabilities {
+                disconnect: false,
+                ..ABLE
+            },
+        ),
+        (
+            Verb::Logoff,
+            Capabilities {
+                logoff: false,
+                ..ABLE
+            },
+        ),
+        (
+            message(),
+            Capabilities {
+                message: false,
+                ..ABLE
+            },
+        ),
     ] {
         let house = House::of(|site| site.with_capabilities(capabilities));
         check(&house, &helpdesk(), short(verb), "Unsupported", "UNSUPPORTED").await;
@@ -83,9 +139,15 @@ async fn what_the_backend_cannot_do_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_holds_even_if_it_cannot_be_recorded() {
     let house = House::new();
-    house.store.fail_from_call(1, curfew_core::fakes::Fault::Unavailable);
+    house
+        .store
+        .fail_from_call(1, curfew_core::fakes::Fault::Unavailable);
     let viewer = caller(Role::Viewer, Scope::All);
-    let acted = house.app.actions.act(&viewer, &house.request(), short(Verb::Logoff)).await;
+    let acted = house
+        .app
+        .actions
+        .act(&viewer, &house.request(), short(Verb::Logoff))
+        .await;
     assert_eq!(told(&acted), "Forbidden: sessions:logoff");
     assert_eq!(house.site.calls(Call::Start), 0);
 }
@@ -103,11 +165,15 @@ async fn a_bare_id_is_looked_for_among_vpns_alone() {
     let words = || (Some("Frozen".to_owned()), None);
     let actions = &house.app.actions;
     let request = house.request();
-    let found = actions.resolve_bare(&helpdesk(), &request, "12", ActionKind::Disconnect, words()).await;
+    let found = actions
+        .resolve_bare(&helpdesk(), &request, "12", ActionKind::Disconnect, words())
+        .await;
     assert!(matches!(found, Ok(None)), "Citrix is no VPN");
     assert_eq!(house.trail(), [] as [&str; 0]);
     let viewer = caller(Role::Viewer, Scope::All);
-    let refused = actions.resolve_bare(&viewer, &request, "12", ActionKind::Disconnect, words()).await;
+    let refused = actions
+        .resolve_bare(&viewer, &request, "12", ActionKind::Disconnect, words())
+        .await;
     assert!(matches!(refused, Err(ActError::Forbidden { .. })));
     assert_eq!(house.trail(), ["DENIED FORBIDDEN"]);
     assert_eq!(house.store.records()[0].session.as_deref(), Some("12"));
@@ -128,10 +194,19 @@ fn what_is_offered_is_what_is_allowed_and_makes_sense() {
         ..ABLE
     };
     use SessionState as S;
-    assert_eq!(offered(&helpdesk(), S::Active, &ABLE), ["DISCONNECT", "LOGOFF", "MESSAGE"]);
+    assert_eq!(
+        offered(&helpdesk(), S::Active, &ABLE),
+        ["DISCONNECT", "LOGOFF", "MESSAGE"]
+    );
     assert_eq!(offered(&helpdesk(), S::Disconnected, &ABLE), ["LOGOFF"]);
     assert_eq!(offered(&helpdesk(), S::LoggingOff, &ABLE), [] as [&str; 0]);
     assert_eq!(offered(&helpdesk(), S::Disconnected, &vpn), ["DISCONNECT"]);
-    assert_eq!(offered(&caller(Role::Viewer, Scope::All), S::Active, &ABLE), [] as [&str; 0]);
-    assert_eq!(offered(&caller(Role::Helpdesk, only(&["site-b"])), S::Active, &ABLE), [] as [&str; 0]);
+    assert_eq!(
+        offered(&caller(Role::Viewer, Scope::All), S::Active, &ABLE),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        offered(&caller(Role::Helpdesk, only(&["site-b"])), S::Active, &ABLE),
+        [] as [&str; 0]
+    );
 }

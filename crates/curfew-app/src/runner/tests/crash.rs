@@ -45,7 +45,11 @@ async fn crash(scenario: &Scenario, n: usize, dies: Dies) -> bool {
     check_invariants(&house.store, &house.site);
     if scenario.meanwhile == Meanwhile::Replaced {
         let held = house.site.at(&anna().id).expect("the successor");
-        assert_eq!((held.id, held.state), (successor().id, SessionState::Active), "{context}");
+        assert_eq!(
+            (held.id, held.state),
+            (successor().id, SessionState::Active),
+            "{context}"
+        );
     }
     if house.store.operations().is_empty() {
         assert_eq!(house.site.acts(), [], "{context}");
@@ -65,7 +69,10 @@ async fn crash(scenario: &Scenario, n: usize, dies: Dies) -> bool {
         }
         (_, Meanwhile::Gone) => assert!(end.starts_with("SUCCEEDED"), "{context}"),
         (_, Meanwhile::Replaced) => {
-            assert!(end.starts_with("SUPERSEDED") || end.starts_with("SUCCEEDED"), "{context}");
+            assert!(
+                end.starts_with("SUPERSEDED") || end.starts_with("SUCCEEDED"),
+                "{context}"
+            );
         }
     }
     true
@@ -126,7 +133,12 @@ async fn whoever_takes_over_may_die_as_well() {
             third.start();
             later(AGES).await;
             check_invariants(&house.store, &house.site);
-            assert_eq!(house.site.performed(), 1, "step {n}, {dies:?}: {:?}", house.trail());
+            assert_eq!(
+                house.site.performed(),
+                1,
+                "step {n}, {dies:?}: {:?}",
+                house.trail()
+            );
         }
     }
 }
@@ -138,7 +150,12 @@ async fn killed_between_intent_and_act_it_is_sent_once_in_all() {
     assert_eq!(house.trail(), ["INTENT", "ATTEMPT 1"]);
     house.app.start();
     later(20).await;
-    let wanted = ["INTENT", "ATTEMPT 1", "ATTEMPT 2", "OUTCOME 2 SUCCEEDED YES RUNNER"];
+    let wanted = [
+        "INTENT",
+        "ATTEMPT 1",
+        "ATTEMPT 2",
+        "OUTCOME 2 SUCCEEDED YES RUNNER",
+    ];
     assert_eq!(house.trail(), wanted);
     assert_eq!(house.site.acts().len(), 1);
 }
@@ -150,7 +167,10 @@ async fn killed_between_act_and_answer_it_is_not_sent_again() {
     assert_eq!(house.site.performed(), 1);
     house.app.start();
     later(20).await;
-    assert_eq!(house.trail(), ["INTENT", "ATTEMPT 1", "OUTCOME 1 SUCCEEDED UNKNOWN RUNNER"]);
+    assert_eq!(
+        house.trail(),
+        ["INTENT", "ATTEMPT 1", "OUTCOME 1 SUCCEEDED UNKNOWN RUNNER"]
+    );
     assert_eq!(house.site.acts().len(), 1);
 }
 
@@ -161,7 +181,10 @@ async fn killed_between_act_and_answer_a_later_logon_lives() {
     house.site.put(successor());
     house.app.start();
     later(20).await;
-    assert_eq!(house.trail(), ["INTENT", "ATTEMPT 1", "OUTCOME 1 SUPERSEDED UNKNOWN RUNNER"]);
+    assert_eq!(
+        house.trail(),
+        ["INTENT", "ATTEMPT 1", "OUTCOME 1 SUPERSEDED UNKNOWN RUNNER"]
+    );
     assert!(house.site.holds(&successor().id));
 }
 
@@ -179,8 +202,15 @@ async fn three_attempts_are_the_most() {
     }
     house.app.start();
     later(AGES).await;
-    let attempts = house.trail().iter().filter(|line| line.starts_with("ATTEMPT")).count();
+    let attempts = house
+        .trail()
+        .iter()
+        .filter(|line| line.starts_with("ATTEMPT"))
+        .count();
     assert_eq!(attempts, 3);
-    assert_eq!(house.trail().last().map(String::as_str), Some("OUTCOME 3 UNKNOWN UNKNOWN RUNNER STILL_PRESENT"));
+    assert_eq!(
+        house.trail().last().map(String::as_str),
+        Some("OUTCOME 3 UNKNOWN UNKNOWN RUNNER STILL_PRESENT")
+    );
     check_invariants(&house.store, &house.site);
 }

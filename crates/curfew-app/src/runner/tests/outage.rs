@@ -29,7 +29,12 @@ async fn outage(verb: &Verb, n: usize, fault: Fault, seconds: u64) -> bool {
 }
 
 async fn everywhere(verb: Verb) {
-    for fault in [Fault::Unavailable, Fault::AnswerLost, Fault::CommitLost, Fault::Refused] {
+    for fault in [
+        Fault::Unavailable,
+        Fault::AnswerLost,
+        Fault::CommitLost,
+        Fault::Refused,
+    ] {
         for seconds in [1, 10, 100] {
             let mut n = 1;
             // The runner's own calls go on for ever; an act has fewer than twelve.
@@ -52,7 +57,12 @@ async fn a_message_survives_an_outage_at_every_step() {
 
 #[tokio::test(start_paused = true)]
 async fn a_single_failure_at_any_step_leaves_one_outcome() {
-    for fault in [Fault::Unavailable, Fault::AnswerLost, Fault::CommitLost, Fault::Refused] {
+    for fault in [
+        Fault::Unavailable,
+        Fault::AnswerLost,
+        Fault::CommitLost,
+        Fault::Refused,
+    ] {
         for n in 1..10 {
             let house = House::new();
             house.app.start();

@@ -8,7 +8,10 @@ async fn unknown() -> House {
     house.site.plan(Call::Start, 1, Trouble::RequestLost);
     ask(&house, &house.app, logoff()).await;
     later(120).await;
-    assert_eq!(house.trail()[2..], ["OUTCOME 1 UNKNOWN UNKNOWN REQUEST STILL_PRESENT"]);
+    assert_eq!(
+        house.trail()[2..],
+        ["OUTCOME 1 UNKNOWN UNKNOWN REQUEST STILL_PRESENT"]
+    );
     house
 }
 
@@ -22,7 +25,11 @@ async fn what_is_seen_gone_later_is_settled_once() {
     house.site.remove(&anna().id);
     later(AGES).await;
     assert_eq!(house.trail()[3..], ["RESOLUTION SUCCEEDED UNKNOWN RUNNER GONE"]);
-    assert_eq!(stands(&house.only()), "UNKNOWN UNKNOWN STILL_PRESENT", "the end itself stays");
+    assert_eq!(
+        stands(&house.only()),
+        "UNKNOWN UNKNOWN STILL_PRESENT",
+        "the end itself stays"
+    );
     check_invariants(&house.store, &house.site);
 }
 
@@ -32,7 +39,10 @@ async fn what_is_seen_replaced_later_is_settled_as_superseded() {
     house.site.put(successor());
     house.app.start();
     later(60).await;
-    assert_eq!(house.trail()[3..], ["RESOLUTION SUPERSEDED UNKNOWN RUNNER REPLACED"]);
+    assert_eq!(
+        house.trail()[3..],
+        ["RESOLUTION SUPERSEDED UNKNOWN RUNNER REPLACED"]
+    );
     assert!(house.site.holds(&successor().id));
 }
 
@@ -60,7 +70,10 @@ async fn a_message_is_never_settled() {
     let house = House::new();
     house.site.plan(Call::Start, 1, Trouble::AnswerLost);
     ask(&house, &house.app, act(message(), &anna().id)).await;
-    assert_eq!(house.trail()[2..], ["OUTCOME 1 UNKNOWN UNKNOWN REQUEST ANSWER_LOST"]);
+    assert_eq!(
+        house.trail()[2..],
+        ["OUTCOME 1 UNKNOWN UNKNOWN REQUEST ANSWER_LOST"]
+    );
     house.site.remove(&anna().id);
     house.app.start();
     later(120).await;
@@ -83,7 +96,12 @@ async fn a_backend_that_hangs_does_not_keep_abandoned_operations_waiting() {
     // An abandoned operation on another session of the same backend, and a look at Anna's that hangs.
     let bert = session("site-a", "13", "bert", 1);
     house.site.put(bert.clone());
-    ask(&house, &house.mortal(&Fate::at(2, Dies::After)), act(Verb::Logoff, &bert.id)).await;
+    ask(
+        &house,
+        &house.mortal(&Fate::at(2, Dies::After)),
+        act(Verb::Logoff, &bert.id),
+    )
+    .await;
     let another = house.another();
     house.site.plan(Call::Get, 2, Trouble::Hang);
     another.start();

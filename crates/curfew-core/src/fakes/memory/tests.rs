@@ -1,3 +1,5 @@
+//! The in-memory store keeps the contract, and breaks when it is told to.
+
 use std::sync::Arc;
 
 use super::*;
