@@ -9,5 +9,8 @@ mod dev_and_cli;
 mod documents;
 mod first_thread;
 mod http_door;
+mod listing;
+mod ops;
+mod shutdown;
 mod tokens;
 mod vendor_faults;

@@ -49,6 +49,16 @@ fn status(code: u16, headers: &[(&str, &str)]) -> FaultAction {
     }
 }
 
+/// The payload's status, the outcome, its reason, whether it was sent; requests at the site, those carried out.
+type End = (
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+    usize,
+    usize,
+);
+
 /// What came of one act: its answer, the requests that reached the site, and its OUTCOME.
 struct Came {
     reply: Reply,
@@ -108,42 +118,41 @@ async fn every_fault_of_a_log_off_has_its_end(db: Db) {
     let failing = F::JobFails {
         code: "MachineNotRegistered".to_owned(),
     };
-    // On what, what, the payload's status, the outcome, its reason, whether it was sent; requests, carried out.
     #[rustfmt::skip] // a table
-    let cases: Vec<(Operation, F, &str, &str, Option<&str>, &str, usize, usize)> = vec![
-        (logoff, F::Html, "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, F::EndlessBody, "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, elsewhere, "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, F::WrongTypes, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
-        (logoff, F::BadGatewayAfterAct, "LOGGED_OFF", "SUCCEEDED", None, "UNKNOWN", 1, 1),
-        (logoff, F::ActThenDrop, "LOGGED_OFF", "SUCCEEDED", None, "UNKNOWN", 1, 1),
-        (logoff, F::DropBefore, "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, F::Hang, "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, status(500, &[]), "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, status(503, &[]), "UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0),
-        (logoff, status(429, &retry_after), "BACKEND_UNAVAILABLE", "FAILED", Some("RATE_LIMITED"), "YES", 1, 0),
-        (logoff, F::Refuse, "FAILED", "FAILED", Some("REFUSED"), "YES", 1, 0),
-        (logoff, status(409, &[]), "FAILED", "FAILED", Some("REFUSED"), "YES", 1, 0),
-        (logoff, F::AcceptButIgnore, "FAILED", "FAILED", Some("STILL_PRESENT"), "YES", 1, 0),
-        (logoff, failing, "FAILED", "FAILED", Some("JOB_FAILED"), "YES", 1, 1),
-        (logoff, F::JobNeverEnds, "FAILED", "FAILED", Some("STILL_PRESENT"), "YES", 1, 1),
-        (logoff, F::JobVanishes, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
-        (job, F::Html, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
-        (job, F::Refuse, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
-        (job, F::WrongTypes, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
-        (logoff, F::Ghost, "ALREADY_GONE", "ALREADY_GONE", None, "YES", 1, 0),
-        (get, F::Ghost, "ALREADY_GONE", "ALREADY_GONE", None, "NO", 0, 0),
-        (get, F::Html, "BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0),
-        (get, F::WrongTypes, "BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0),
-        (get, F::EndlessBody, "BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0),
-        (get, F::Hang, "BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0),
-        (get, status(429, &retry_after), "BACKEND_UNAVAILABLE", "FAILED", Some("RATE_LIMITED"), "NO", 0, 0),
-        (get, F::GarbageEnum, "LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1),
+    let cases: Vec<(Operation, F, End)> = vec![
+        (logoff, F::Html, ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, F::EndlessBody, ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, elsewhere, ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, F::WrongTypes, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
+        (logoff, F::BadGatewayAfterAct, ("LOGGED_OFF", "SUCCEEDED", None, "UNKNOWN", 1, 1)),
+        (logoff, F::ActThenDrop, ("LOGGED_OFF", "SUCCEEDED", None, "UNKNOWN", 1, 1)),
+        (logoff, F::DropBefore, ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, F::Hang, ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, status(500, &[]), ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, status(503, &[]), ("UNKNOWN", "UNKNOWN", Some("STILL_PRESENT"), "UNKNOWN", 1, 0)),
+        (logoff, status(429, &retry_after), ("BACKEND_UNAVAILABLE", "FAILED", Some("RATE_LIMITED"), "YES", 1, 0)),
+        (logoff, F::Refuse, ("FAILED", "FAILED", Some("REFUSED"), "YES", 1, 0)),
+        (logoff, status(409, &[]), ("FAILED", "FAILED", Some("REFUSED"), "YES", 1, 0)),
+        (logoff, F::AcceptButIgnore, ("FAILED", "FAILED", Some("STILL_PRESENT"), "YES", 1, 0)),
+        (logoff, failing, ("FAILED", "FAILED", Some("JOB_FAILED"), "YES", 1, 1)),
+        (logoff, F::JobNeverEnds, ("FAILED", "FAILED", Some("STILL_PRESENT"), "YES", 1, 1)),
+        (logoff, F::JobVanishes, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
+        (job, F::Html, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
+        (job, F::Refuse, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
+        (job, F::WrongTypes, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
+        (logoff, F::Ghost, ("ALREADY_GONE", "ALREADY_GONE", None, "YES", 1, 0)),
+        (get, F::Ghost, ("ALREADY_GONE", "ALREADY_GONE", None, "NO", 0, 0)),
+        (get, F::Html, ("BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0)),
+        (get, F::WrongTypes, ("BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0)),
+        (get, F::EndlessBody, ("BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0)),
+        (get, F::Hang, ("BACKEND_UNAVAILABLE", "FAILED", Some("BACKEND_UNAVAILABLE"), "NO", 0, 0)),
+        (get, status(429, &retry_after), ("BACKEND_UNAVAILABLE", "FAILED", Some("RATE_LIMITED"), "NO", 0, 0)),
+        (get, F::GarbageEnum, ("LOGGED_OFF", "SUCCEEDED", None, "YES", 1, 1)),
     ];
     let runs = cases.into_iter().enumerate().map(|(n, case)| {
         let gw = &gw;
         async move {
-            let (on, fault, status, outcome, reason, sent, acts, performed) = case;
+            let (on, fault, (status, outcome, reason, sent, acts, performed)) = case;
             let name = format!("{on:?} {fault:?}");
             let came = under(gw, n, on, fault, LOGOFF).await;
             let payload = &came.reply.body["data"]["logoffSession"];

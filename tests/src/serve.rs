@@ -3,7 +3,7 @@
 //! Not `dev`: nothing of it is used here. Invariant: the file is what an administrator would write, and stays the same
 //! over restarts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use curfew_core::{Clock as _, Role, SystemClock};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ impl Serve {
         )
     }
 
-    fn run(binary: &PathBuf, folder: &TempDir) -> Process {
+    fn run(binary: &Path, folder: &TempDir) -> Process {
         let config = folder.path().join("curfew.toml");
         let config = config.to_str().expect("UTF-8");
         Process::start(

@@ -106,3 +106,6 @@ impl AuditReader {
         self.store.ping().await
     }
 }
+
+#[cfg(test)]
+mod tests;

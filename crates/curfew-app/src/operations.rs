@@ -110,3 +110,6 @@ impl Operations {
         filter
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,6 @@ impl<'a, R: Right> Authorized<'a, R> {
         authorizer.decide(self.caller, R::PERMISSION, Some(backend)) == Decision::Allow
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -290,7 +290,7 @@ pub fn check_invariants(store: &MemoryStore, site: &FakeBackend) {
         use curfew_core::OperationState as S;
         match course.state {
             S::Succeeded if operation.verb.is_message() => {
-                assert_eq!(performed, 1, "what succeeded was done")
+                assert_eq!(performed, 1, "what succeeded was done");
             }
             S::Succeeded | S::AlreadyGone | S::Superseded => assert!(reached, "what succeeded shows"),
             S::Failed => assert_eq!(performed, 0, "what failed was not done"),

@@ -155,3 +155,6 @@ pub fn place_info(keyset: Keyset, more: bool, first: Option<Place>, last: Option
         end_cursor: last.map(place_cursor),
     }
 }
+
+#[cfg(test)]
+mod tests;

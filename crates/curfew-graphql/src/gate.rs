@@ -4,6 +4,9 @@
 //! Invariant: a document that passes has at most one acting root field, however it is written: by aliases, by
 //! fragments, behind directives.
 
+mod nesting;
+mod spread;
+
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
@@ -15,6 +18,9 @@ use async_graphql_value::{ConstValue, Value};
 use serde_json::Map;
 
 use crate::{ErrorCode, Via};
+
+pub use nesting::check_nesting;
+pub use spread::DEEPEST as DEEPEST_SPREAD;
 
 /// How much a document may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +58,6 @@ impl Default for Limits {
     }
 }
 
-/// Braces, brackets and parentheses may nest this deep; the parser recurses, so it is asked before.
-const DEEPEST_NESTING: usize = 128;
-
 /// Why a document is not run.
 #[derive(Debug)]
 pub struct Refusal {
@@ -80,42 +83,6 @@ pub struct Pass {
     pub acts: bool,
 }
 
-/// Refuses a text that nests so deep that parsing it would be dangerous.
-pub fn check_nesting(text: &str) -> Result<(), Refusal> {
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
-    let mut bytes = text.bytes();
-    let mut in_string = false;
-    while let Some(byte) = bytes.next() {
-        match byte {
-            // A block string opens and closes an odd number of times, so quotes inside it need no care here.
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                bytes.next();
-            }
-            b'#' if !in_string => {
-                for byte in bytes.by_ref() {
-                    if byte == b'\n' {
-                        break;
-                    }
-                }
-            }
-            b'{' | b'[' | b'(' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' | b')' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    if deepest > DEEPEST_NESTING {
-        let message = format!(
-            "The document nests {deepest} deep. Nothing was run. At most {DEEPEST_NESTING} is taken."
-        );
-        return Err(Refusal::new(ErrorCode::QueryTooComplex, message));
-    }
-    Ok(())
-}
-
 /// Checks a document that parsed.
 pub fn check(
     document: &ExecutableDocument,
@@ -132,6 +99,7 @@ pub fn check(
         };
         return Err(Refusal::new(ErrorCode::GraphqlValidationFailed, message));
     };
+    spread::check_spread(document)?;
     match operation.ty {
         OperationType::Query => {}
         OperationType::Subscription => {
@@ -218,6 +186,25 @@ fn check_variables(
         return Err(Refusal::new(ErrorCode::GraphqlValidationFailed, message));
     }
     Ok(())
+}
+
+/// Gives variables that are missing their defaults. The executor does that for arguments, but decides `@skip` and
+/// `@include` without; so without this a field that the gate takes for skipped would run.
+pub fn fill_in_defaults(
+    document: &ExecutableDocument,
+    operation_name: Option<&str>,
+    variables: &mut async_graphql::Variables,
+) {
+    let Some(operation) = select(document, operation_name) else {
+        return;
+    };
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        if let Some(default) = &definition.default_value {
+            let missing = variables.entry(definition.name.node.clone());
+            missing.or_insert_with(|| default.node.clone());
+        }
+    }
 }
 
 fn select<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {

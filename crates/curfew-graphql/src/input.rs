@@ -93,3 +93,6 @@ pub fn backend_ids(name: &str, ids: Option<Vec<ID>>) -> Result<Option<Vec<Backen
         .map(|ids| ids.iter().map(parse).collect())
         .transpose()
 }
+
+#[cfg(test)]
+mod tests;

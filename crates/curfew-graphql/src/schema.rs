@@ -24,7 +24,7 @@ fn root() -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
     // The gate counts depth and cost itself; suggestions would tell of fields that introspection hides.
     Schema::build(Query, Mutation, EmptySubscription)
         .disable_suggestions()
-        .limit_recursive_depth(64)
+        .limit_recursive_depth(gate::DEEPEST_SPREAD as usize)
 }
 
 /// The schema in SDL, as it stands in `schema/schema.graphql`.
@@ -95,7 +95,8 @@ impl Api {
                 return refused(&refusal, if unknown { Ending::NotRun } else { Ending::Refused });
             }
         };
-        let variables = Variables::from_json(serde_json::Value::Object(call.variables));
+        let mut variables = Variables::from_json(serde_json::Value::Object(call.variables));
+        gate::fill_in_defaults(&document, name, &mut variables);
         let mut run = Request::new(call.query)
             .variables(variables)
             .data(caller)

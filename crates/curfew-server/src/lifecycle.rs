@@ -42,39 +42,58 @@ impl Shutdown {
     }
 }
 
-/// Waits for SIGINT or SIGTERM and gives the signal's name.
-///
-/// # Errors
-/// If the process may not listen for signals.
-pub async fn signal() -> std::io::Result<&'static str> {
+/// SIGINT and SIGTERM, listened for from the moment this is made: one that comes before [`reason_to_stop`] waits there.
+#[derive(Debug)]
+pub struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = interrupt.recv() => Ok("SIGINT"),
-            _ = terminate.recv() => Ok("SIGTERM"),
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Listens. To be called before anybody is told that the gateway is there.
+    ///
+    /// # Errors
+    /// If the process may not listen for signals.
+    pub fn listen() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            })
         }
+        #[cfg(not(unix))]
+        Ok(Self {})
     }
-    #[cfg(not(unix))]
-    {
-        tokio::signal::ctrl_c().await?;
-        Ok("Ctrl-C")
+
+    /// Waits for one and gives its name.
+    async fn next(&mut self) -> &'static str {
+        #[cfg(unix)]
+        {
+            tokio::select! {
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.terminate.recv() => "SIGTERM",
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            if let Err(error) = tokio::signal::ctrl_c().await {
+                tracing::error!(%error, "Cannot listen for Ctrl-C; the gateway runs until it is killed");
+                std::future::pending::<()>().await;
+            }
+            "Ctrl-C"
+        }
     }
 }
 
 /// Waits until there is a reason to stop: a signal, or somebody who called [`Shutdown::begin`].
-pub async fn reason_to_stop(shutdown: &Shutdown) {
+pub async fn reason_to_stop(shutdown: &Shutdown, mut signals: Signals) {
     tokio::select! {
         () = shutdown.begun() => {}
-        name = signal() => match name {
-            Ok(name) => tracing::info!(signal = name, "Stopping on {name}"),
-            Err(error) => {
-                tracing::error!(%error, "Cannot listen for signals; the gateway runs until it is killed");
-                shutdown.begun().await;
-            }
-        },
+        name = signals.next() => tracing::info!(signal = name, "Stopping on {name}"),
     }
 }
 

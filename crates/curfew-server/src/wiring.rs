@@ -14,7 +14,7 @@ use curfew_store::Database;
 
 use crate::auth::Authenticate;
 use crate::http::{Bound, Door, DoorOptions, Executor, Running};
-use crate::lifecycle::{self, Shutdown};
+use crate::lifecycle::{self, Shutdown, Signals};
 use crate::ops::{self, Check, Readiness};
 
 /// How long what is in hand may take to be finished or handed over, beside the drain of HTTP.
@@ -115,8 +115,8 @@ impl Gateway {
     }
 
     /// Waits until there is a reason to stop.
-    pub async fn reason_to_stop(&self) {
-        lifecycle::reason_to_stop(&self.shutdown).await;
+    pub async fn reason_to_stop(&self, signals: Signals) {
+        lifecycle::reason_to_stop(&self.shutdown, signals).await;
     }
 
     /// Makes [`Gateway::reason_to_stop`] return; clones of the handle share it.

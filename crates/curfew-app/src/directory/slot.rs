@@ -3,7 +3,7 @@
 //! Not here: merging backends and pages.
 //! Invariant: a reading that started before an act was confirmed cannot undo what the confirmation showed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use curfew_core::{
     BackendError, BackendErrorKind, BackendKind, Listing, PartName, ReadCtx, Session, SessionBackend,
     SessionId, TargetSnapshot, Timestamp,
 };
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -129,6 +130,8 @@ impl Slot {
     /// Reads the backend again and again until `stop`.
     pub async fn run(self: Arc<Self>, clock: Arc<dyn curfew_core::Clock>, stop: CancellationToken) {
         loop {
+            // Whoever has asked for a reading until now is served by this one.
+            let _ = self.wanted.notified().now_or_never();
             let start = Instant::now();
             let at = clock.now();
             let reading = tokio::select! {
@@ -220,13 +223,14 @@ impl Slot {
             .map(|session| Arc::new(Row::new(session, self.kind)))
             .collect();
         if !failed.is_empty() {
-            // What a failed part had at its last good reading stays, with its own `observed_at`.
+            // What a failed part had at its last good reading stays, with its own `observed_at`; but for what has
+            // moved to a part that answers.
             let kept = self.view.load_full();
-            rows.extend(
-                kept.iter()
-                    .filter(|row| failed.iter().any(|(part, _)| *part == row.session.part))
-                    .cloned(),
-            );
+            let read: HashSet<SessionId> = rows.iter().map(|row| row.session.id.clone()).collect();
+            let stays = |row: &&Arc<Row>| {
+                failed.iter().any(|(part, _)| *part == row.session.part) && !read.contains(&row.session.id)
+            };
+            rows.extend(kept.iter().filter(stays).cloned());
         }
         let base = Arc::new(Snapshot::new(rows));
         let mut written = self.written.lock();

@@ -29,6 +29,12 @@ impl House {
         }
     }
 
+    fn only(&self) -> Operation {
+        let mut operations = self.store.operations();
+        assert_eq!(operations.len(), 1, "there is one operation");
+        operations.remove(0)
+    }
+
     fn phases(&self) -> Vec<(AuditPhase, Option<u32>)> {
         let records = self.store.records();
         records
@@ -92,7 +98,7 @@ async fn intent_and_attempt_are_committed_before_there_is_a_right_to_send() {
         house.phases(),
         [(AuditPhase::Intent, None), (AuditPhase::Attempt, Some(1))]
     );
-    assert_eq!(house.store.operations(), [opened.operation.clone()]);
+    assert_eq!(house.only(), opened.operation);
     assert_eq!(
         (opened.recorded.operation(), opened.recorded.attempt()),
         (opened.operation.id, 1)
@@ -226,7 +232,7 @@ async fn a_further_attempt_is_on_record_before_there_is_a_right_to_send() {
         .await
         .expect("a further attempt");
     assert_eq!((recorded.attempt(), operation.course.attempt), (2, 2));
-    assert_eq!(house.store.operations(), [operation.clone()]);
+    assert_eq!(house.only(), operation);
     assert_eq!(house.phases().last(), Some(&(AuditPhase::Attempt, Some(2))));
     assert_eq!(Some(recorded.get().not_after), operation.course.deadline);
     assert!(

@@ -24,6 +24,7 @@ use crate::cli::DevArgs;
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::http::{Bound, DoorOptions};
+use crate::lifecycle::Signals;
 use crate::wiring::{Blueprint, Gateway};
 
 /// The backend's name in `dev`.
@@ -73,13 +74,15 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
         database: described,
         samples: samples(&gateway).await,
     };
+    // Before anybody can know of it: a signal from then on ends it in order.
+    let signals = Signals::listen().context("the process may not listen for signals")?;
     let text = if args.json { welcome.json() } else { welcome.text() };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(anyhow::Error::new)?;
     drop(out);
-    gateway.reason_to_stop().await;
+    gateway.reason_to_stop(signals).await;
     gateway.stop(DRAIN).await;
     simulator.citrix.shutdown().await;
     drop(folder);

@@ -17,6 +17,7 @@ use crate::cli::ServeArgs;
 use crate::config::{self, DatabaseSettings};
 use crate::failure::Failure;
 use crate::http::Bound;
+use crate::lifecycle::Signals;
 use crate::wiring::{Blueprint, Gateway};
 
 /// Runs until a signal comes.
@@ -48,12 +49,14 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         clock,
     })
     .context("the listeners cannot be served")?;
+    // Before anybody can know of it: a signal from then on ends it in order.
+    let signals = Signals::listen().context("the process may not listen for signals")?;
     tracing::info!(
         "Serving GraphQL on {}, health on {}",
         gateway.public_address(),
         gateway.ops_address()
     );
-    gateway.reason_to_stop().await;
+    gateway.reason_to_stop(signals).await;
     gateway.stop(config.server.drain).await;
     Ok(())
 }

@@ -54,7 +54,7 @@ async fn an_act_that_was_about_to_begin_when_the_gateway_stopped_is_not_begun() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_stops_finishes_what_it_is_sending_and_hands_the_rest_over() {
+async fn a_gateway_that_stops_finishes_what_it_is_sending() {
     let house = House::new();
     house.site.plan(Call::Start, 1, Trouble::ActAndHang);
     let stop = async {
@@ -66,24 +66,42 @@ async fn a_gateway_that_stops_finishes_what_it_is_sending_and_hands_the_rest_ove
         });
         assert!(
             house.app.stop(Duration::from_secs(25)).await,
-            "everything is handed over"
+            "nothing is left in hand"
         );
     };
     let before = Instant::now();
+    let (acted, ()) = tokio::join!(house.act(long(Verb::Logoff)), stop);
+    // One read shows the end, so the caller is told it.
+    assert_eq!(told(&acted), "Done: SUCCEEDED YES");
+    assert_eq!(before.elapsed(), Duration::from_secs(3));
+    assert_eq!(house.trail(), trail("OUTCOME 1 SUCCEEDED YES REQUEST"));
+    check_invariants(&house.store, &house.site);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stops_hands_over_what_one_read_does_not_end() {
+    let house = House::new();
+    house.site.plan(Call::Start, 1, Trouble::Ignore);
+    let stop = async {
+        later(1).await;
+        assert!(
+            house.app.stop(Duration::from_secs(25)).await,
+            "everything is handed over"
+        );
+    };
     let (acted, ()) = tokio::join!(house.act(long(Verb::Logoff)), stop);
     assert_eq!(
         told(&acted),
         "Accepted: CONFIRMING YES",
         "the caller follows the operation elsewhere"
     );
-    assert_eq!(before.elapsed(), Duration::from_secs(3));
     assert_eq!(stands(&house.only()), "CONFIRMING YES");
 
     // The lease is free at once: another gateway need not wait for it to run out.
     let another = house.another();
     another.start();
-    later(1).await;
-    assert_eq!(house.trail(), trail("OUTCOME 1 SUCCEEDED YES RUNNER"));
+    later(200).await;
+    assert_eq!(house.trail(), trail("OUTCOME 1 FAILED YES RUNNER STILL_PRESENT"));
     check_invariants(&house.store, &house.site);
 }
 
