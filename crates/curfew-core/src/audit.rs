@@ -96,7 +96,8 @@ pub struct AuditRecord {
     pub action: AuditAction,
     /// How it ended (OUTCOME, RESOLUTION).
     pub outcome: Option<Outcome>,
-    /// Why it ended so, or why it was refused: the spelling of an [`crate::EndReason`] or a [`DenyReason`].
+    /// Why: the spelling of a [`DenyReason`] (DENIED), an [`crate::EndReason`] (OUTCOME), or what the later read has
+    /// shown, a [`Seen`] (RESOLUTION).
     pub cause: Option<String>,
     /// Who asked.
     pub actor: Actor,

@@ -13,6 +13,9 @@ use crate::postgres::{self, Binaries, Durability, Server};
 const NOT_RUN: &str =
     "NOT RUN: everything on Postgres (no server binaries; `cargo xtask test --install` installs postgresql)";
 
+/// Tests at once, if `RUST_TEST_THREADS` does not say otherwise.
+const TEST_THREADS: &str = "8";
+
 /// The variables that name binaries to tests.
 const BINARIES: [(&str, &str); 2] = [("CURFEW_BIN", "curfew"), ("CURFEW_SIM_BIN", "curfew-sim")];
 
@@ -64,6 +67,10 @@ pub fn run(args: &Args) -> Result<()> {
         .as_ref()
         .map(|it| Server::start(it, Durability::Volatile))
         .transpose()?;
+    // Most tests wait for something, so they get more threads than there are processors.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", TEST_THREADS);
+    }
     command.env_remove("CURFEW_TEST_POSTGRES_URL");
     if let Some(server) = &server {
         command.env("CURFEW_TEST_POSTGRES_URL", server.url());

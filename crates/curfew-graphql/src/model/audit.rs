@@ -46,7 +46,7 @@ impl AuditRecord {
         self.0.outcome.map(Into::into)
     }
 
-    /// Why it ended so, or why it was refused.
+    /// Why it was refused (DENIED), why it ended so (OUTCOME), or what the later read has shown (RESOLUTION).
     async fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
