@@ -58,6 +58,27 @@ fn assert_not_sent(gw: &Gateway, reply: &Reply) {
     assert_eq!(gw.sim().acts(), []);
 }
 
+/// Nothing was sent; whether the intent is on record is not known, and the answer says that too.
+fn assert_not_sent_in_doubt(gw: &Gateway, reply: &Reply) {
+    assert_eq!(reply.verdict(), (503, "AUDIT_UNAVAILABLE"), "{}", reply.text);
+    let extensions = &reply.body["errors"][0]["extensions"];
+    let operation = extensions["operationId"]
+        .as_str()
+        .expect("the operation to look at");
+    assert_eq!(
+        reply.message(),
+        format!(
+            "The audit record cannot be written, so nothing was sent. Whether the intent is on record is not known: \
+             look at operation {operation} when the database is back, before you ask again."
+        )
+    );
+    assert_eq!(
+        (&extensions["retryable"], reply.header("retry-after")),
+        (&json!(false), "")
+    );
+    assert_eq!(gw.sim().acts(), []);
+}
+
 /// What `/readyz` says is wrong: name and detail of each check that is not in order.
 async fn complaints(gw: &Gateway) -> (u16, Vec<Value>) {
     let reply = gw.ops("/readyz").await;
@@ -151,7 +172,7 @@ async fn an_intent_whose_commit_is_lost_on_the_way_is_not_sent() {
     proxy.trip_at(WHY, Trip::LoseRequest);
     let reply = act(&gw, 0).await;
     proxy.tripped().await;
-    assert_not_sent(&gw, &reply);
+    assert_not_sent_in_doubt(&gw, &reply);
     // Whether it is on record is not known yet: the operation is named, and no act is begun meanwhile.
     assert!(
         reply.body["errors"][0]["extensions"]["operationId"].is_string(),
@@ -204,7 +225,7 @@ async fn an_intent_that_cannot_be_settled_ends_unsent() {
     proxy.trip_at(WHY, Trip::LoseAnswerAndStayDown);
     let reply = act(&gw, 0).await;
     proxy.tripped().await;
-    assert_not_sent(&gw, &reply);
+    assert_not_sent_in_doubt(&gw, &reply);
     let operation = reply.body["errors"][0]["extensions"]["operationId"].clone();
     proxy.restore();
     gw.ready().await;

@@ -276,7 +276,14 @@ impl Actions {
             Err(_) => return Err(ActError::Internal { operation: None }),
         };
         let last = self.watch(&mut standing, Instant::now() + act.wait).await;
-        let row = self.directory.row(&act.session);
+        // The right to act is not the right to see.
+        let sees = self
+            .authorizer
+            .decide(caller, Permission::SessionsRead, Some(act.session.backend_str()));
+        let row = self
+            .directory
+            .row(&act.session)
+            .filter(|_| sees == Decision::Allow);
         Ok(match last {
             Standing::Open(operation) | Standing::Ended(operation) => Acted::Operation {
                 operation: Box::new(operation),
@@ -386,8 +393,15 @@ impl Actions {
     async fn deny(&self, caller: &Caller, request: &RequestMeta, refusal: Refusal) {
         metrics::counter!("curfew_denied_total", "reason" => refusal.why.as_str()).increment(1);
         let record = audit::denied(caller, request, refusal, &*self.clock, self.clock.now());
-        if let Err(error) = self.audit.audit_append(&record).await {
-            error!(error = %chain(&error), audit.id = %record.id, "A refusal could not be recorded");
+        let log = Arc::clone(&self.audit);
+        // In a task of the gateway, so that a client that hangs up does not escape the record.
+        let recorded = self.tasks.spawn(async move {
+            if let Err(error) = log.audit_append(&record).await {
+                error!(error = %chain(&error), audit.id = %record.id, "A refusal could not be recorded");
+            }
+        });
+        if let Err(error) = recorded.await {
+            error!(%error, "The task that records a refusal was lost");
         }
     }
 }

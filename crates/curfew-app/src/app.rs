@@ -106,6 +106,7 @@ impl App {
             stop: stop.clone(),
             unwritten: Arc::default(),
             withdrawn: Arc::default(),
+            driving: Arc::default(),
         };
         let actions = Actions {
             authorizer: authorizer.clone(),

@@ -6,7 +6,7 @@
 
 mod ends;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use std::time::Duration;
 use curfew_core::machine::Failure;
 use curfew_core::{
     ActionStore, BackendErrorKind, Capabilities, Clock, Deadlines, EndedBy, Event, Evidence, Lease, Ledger,
-    LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading, Recorded, Reply,
-    SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verdict, audit, reached, step,
+    LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading, Recorded, Reply, Sent,
+    SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verb, Verdict, audit, reached, step,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,6 +27,9 @@ use crate::directory::{Directory, chain};
 /// How long a lease lasts, and how often it is renewed.
 pub const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// When a lease that is renewed as it should be has been renewed again. A claim that begins before and takes its 8 s
+/// (the store's limit) still ends before the lease does.
+const RENEWED_BY: Duration = Duration::from_secs(6);
 /// What an acting call may take. The adapter has its own limit; this one guards against an adapter that hangs.
 const ACT_BUDGET: Duration = Duration::from_secs(9);
 /// What the read before an act may take.
@@ -103,12 +106,39 @@ pub struct Driver {
     pub(crate) unwritten: Arc<AtomicUsize>,
     /// Operations whose caller was told that nothing was sent, though they may be on record.
     pub(crate) withdrawn: Arc<parking_lot::Mutex<HashSet<OperationId>>>,
+    /// What is driven here, and when its lease was last asked for.
+    pub(crate) driving: Arc<parking_lot::Mutex<HashMap<OperationId, LeasedAt>>>,
+}
+
+/// When a lease was last asked for with success.
+type LeasedAt = Arc<parking_lot::Mutex<Instant>>;
+
+/// Says that an operation is driven here, for as long as it lives.
+struct Driving<'a> {
+    driver: &'a Driver,
+    operation: OperationId,
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        self.driver.driving.lock().remove(&self.operation);
+    }
 }
 
 impl Driver {
     /// How many ends are known but not committed; while there are any, no act should be begun here.
     pub fn unwritten(&self) -> usize {
         self.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// Whether a lease of what is driven here was not renewed when it was due, as happens while the database is away.
+    /// It may have run out, though its driver lives and may know more than any read can show: nothing should be
+    /// taken up here until that driver has renewed it or lost it.
+    pub(crate) fn lease_in_doubt(&self) -> bool {
+        self.driving
+            .lock()
+            .values()
+            .any(|since| since.lock().elapsed() > RENEWED_BY)
     }
 
     /// Drives `operation` until it ends, the lease is lost, or the gateway stops.
@@ -121,7 +151,8 @@ impl Driver {
     ) {
         let Leased { lease, since } = leased;
         // Its lease ran out before it could be withdrawn.
-        if self.withdrawn.lock().contains(&operation.id) {
+        let untouched = operation.course.sent == Sent::No && operation.course.attempt == 1;
+        if untouched && self.withdrawn.lock().contains(&operation.id) {
             return self.end_unsent(&lease, operation).await;
         }
         let backend = self.directory.adapter(operation.target.session.backend_str());
@@ -147,7 +178,14 @@ impl Driver {
             watch,
         };
         let leased_at = ride.leased_at.clone();
+        self.driving.lock().insert(id, leased_at.clone());
+        let _driving = Driving {
+            driver: self,
+            operation: id,
+        };
         tokio::select! {
+            // First, so that an end that was committed is told even if the lease is seen to be gone with it.
+            biased;
             () = ride.run(begin) => {}
             () = self.keep(&lease, &leased_at) => {
                 warn!(operation.id = %id, "Lost the lease of operation `{id}`; another gateway has it now");
@@ -180,7 +218,7 @@ struct Ride<'a> {
     /// The course as the database has it.
     committed: curfew_core::Course,
     lease: Lease,
-    leased_at: Arc<parking_lot::Mutex<Instant>>,
+    leased_at: LeasedAt,
     pending: Option<Recorded<SessionAction>>,
     last_sight: Option<Reply<Sight>>,
     watch: Option<watch::Sender<Standing>>,
@@ -448,6 +486,22 @@ impl Ride<'_> {
         ))
     }
 
+    /// Whether the session changed its state after the act was asked for. A disconnected user who has come back is in
+    /// the same generation: the first attempt may have had its effect, and must not be repeated.
+    fn came_back(&self) -> bool {
+        let Some(Reply {
+            value: Sight::Here(session),
+            ..
+        }) = &self.last_sight
+        else {
+            return false;
+        };
+        let changed = session
+            .state_changed_at
+            .is_some_and(|at| at >= self.operation.requested_at);
+        changed && self.operation.verb == Verb::Disconnect && !self.capabilities.disconnect_ends_session
+    }
+
     async fn record_retry(&mut self) -> Result<Option<Recorded<SessionAction>>, Lost> {
         let session = &self.operation.target.session;
         let Some(sighting) = self
@@ -457,6 +511,9 @@ impl Ride<'_> {
         else {
             return Ok(None);
         };
+        if self.came_back() {
+            return Ok(None);
+        }
         match self
             .driver
             .ledger
@@ -507,6 +564,10 @@ impl Ride<'_> {
     /// The gateway stops: commits where the operation stands and lets another go on with it.
     async fn hand_over(&mut self) {
         if self.operation.course != self.committed && self.commit().await.is_err() {
+            return;
+        }
+        // Let go at once, it would be taken up as it was before; after its lease it is read with more distance.
+        if self.operation.course != self.committed {
             return;
         }
         match self.driver.store.operation_release(&self.lease).await {

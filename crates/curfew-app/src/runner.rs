@@ -28,8 +28,10 @@ const SETTLE_EVERY: Duration = Duration::from_secs(30);
 const SETTLE_AT_ONCE: usize = 8;
 /// How long after its end an UNKNOWN operation is still looked at.
 const SETTLE_FOR: TimeDelta = TimeDelta::hours(1);
-/// How many operations are taken up at once.
-const AT_ONCE: usize = 64;
+/// How many operations are driven at once that others began.
+const AT_ONCE: usize = 512;
+/// How many UNKNOWN operations one round looks at.
+const SETTLE_MOST: u32 = 1024;
 /// What one look at a session may take.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -73,7 +75,7 @@ impl Runner {
 
     async fn take_up(&self, places: &Arc<Semaphore>) {
         let free = places.available_permits() as u32;
-        if free == 0 {
+        if free == 0 || self.driver.lease_in_doubt() {
             return;
         }
         let since = Instant::now();
@@ -105,12 +107,7 @@ impl Runner {
     /// Reads the sessions of what ended UNKNOWN; where a read decides, that goes on record.
     async fn settle(&self) {
         let since = self.driver.clock.now() - SETTLE_FOR;
-        match self
-            .driver
-            .store
-            .operation_unresolved(since, AT_ONCE as u32)
-            .await
-        {
+        match self.driver.store.operation_unresolved(since, SETTLE_MOST).await {
             Ok(operations) => {
                 futures::stream::iter(&operations)
                     .for_each_concurrent(SETTLE_AT_ONCE, |operation| self.settle_one(operation))

@@ -16,6 +16,9 @@ use crate::{
 /// Most attempts that one operation may have on record.
 pub const MAX_ATTEMPTS: u32 = 3;
 
+/// How long after its deadline an act that was not confirmed may still be sent by whoever takes it up.
+pub const TOO_OLD: TimeDelta = TimeDelta::seconds(60);
+
 /// How long an operation may stay in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
@@ -240,6 +243,14 @@ impl Walk<'_> {
                 if self.message {
                     // A message is never repeated, and no read can show whether it was seen.
                     return self.end(OperationState::Unknown, Some(EndReason::AnswerLost));
+                }
+                // What nobody has driven for long is not what its caller wants now: it is read, and never sent.
+                if self
+                    .course
+                    .deadline
+                    .is_some_and(|deadline| self.now > deadline + TOO_OLD)
+                {
+                    return self.go(OperationState::Confirming, Next::Read);
                 }
                 self.course.deadline = self.limits.of(state, self.now);
                 Next::Read

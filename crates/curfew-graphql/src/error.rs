@@ -15,6 +15,8 @@ use crate::ErrorCode;
 pub struct Extras {
     /// When to try again.
     pub retry_after_ms: Option<u64>,
+    /// Whether to try again, where the code alone does not say.
+    pub retryable: Option<bool>,
     /// The operation to follow.
     pub operation: Option<OperationId>,
     /// The backend concerned.
@@ -32,7 +34,7 @@ pub fn coded(code: ErrorCode, message: impl Into<String>) -> Error {
 pub fn coded_with(code: ErrorCode, message: impl Into<String>, extras: Extras) -> Error {
     Error::new(message).extend_with(|_, e| {
         e.set("code", code.as_str());
-        e.set("retryable", code.retryable());
+        e.set("retryable", extras.retryable.unwrap_or_else(|| code.retryable()));
         if let Some(ms) = extras.retry_after_ms {
             e.set("retryAfterMs", ms);
         }
@@ -108,10 +110,21 @@ pub fn from_denied(denied: Denied) -> Error {
 pub fn from_act(error: ActError) -> Error {
     match error {
         ActError::Forbidden { missing } => forbidden(missing),
-        ActError::AuditUnavailable { operation } => {
+        ActError::AuditUnavailable { operation: Some(id) } => {
+            let message = format!(
+                "The audit record cannot be written, so nothing was sent. Whether the intent is on record is not known: \
+                 look at operation {id} when the database is back, before you ask again."
+            );
+            let extras = Extras {
+                operation: Some(id),
+                retryable: Some(false),
+                ..Extras::default()
+            };
+            coded_with(ErrorCode::AuditUnavailable, message, extras)
+        }
+        ActError::AuditUnavailable { operation: None } => {
             let message = "The audit record cannot be written, so nothing was sent. Try again when the database is back.";
             let extras = Extras {
-                operation,
                 retry_after_ms: Some(2000),
                 ..Extras::default()
             };

@@ -70,7 +70,7 @@ impl Signals {
     }
 
     /// Waits for one and gives its name.
-    async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         #[cfg(unix)]
         {
             tokio::select! {

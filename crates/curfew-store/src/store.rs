@@ -167,7 +167,8 @@ impl<D: Driver> ActionStore for Store<D> {
                 None => self.lease_of(operation.id).await?,
             };
             lease
-                .filter(|lease| lease.owner == owner)
+                // With a later fence somebody has claimed it since, be it this process itself.
+                .filter(|lease| lease.owner == owner && lease.fence == 1)
                 .ok_or(StoreError::LeaseLost {
                     operation: operation.id,
                 })

@@ -190,12 +190,15 @@ impl Directory {
         futures::future::join_all(waits).await;
     }
 
-    /// One session, from the snapshot; `None` if it is gone, hidden, or another generation has its place.
-    pub fn session(&self, who: &Authorized<'_, ViewSessions>, id: &SessionId) -> Option<Arc<Row>> {
+    /// One session, from the snapshot; `None` if it is gone, hidden, or another generation has its place. Joins the
+    /// first reading of its backend, as [`Directory::page`] does.
+    pub async fn session(&self, who: &Authorized<'_, ViewSessions>, id: &SessionId) -> Option<Arc<Row>> {
         let slot = self.slot(id.backend_str())?;
-        who.on(&*self.authorizer, id.backend_str())
-            .then(|| slot.view().get(id).cloned())
-            .flatten()
+        if !who.on(&*self.authorizer, id.backend_str()) {
+            return None;
+        }
+        slot.first_reading(Instant::now() + LONGEST_WAIT).await;
+        slot.view().get(id).cloned()
     }
 
     /// How each visible backend's reading stands.

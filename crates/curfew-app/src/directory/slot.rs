@@ -24,6 +24,8 @@ use super::snapshot::{Snapshot, View};
 
 /// A refresh starts at most this often, whatever `maxAge` says.
 const CLOSEST: Duration = Duration::from_secs(2);
+/// The longest that a vendor may have us wait between readings.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// What one reading may take in all.
 const READING_BUDGET: Duration = Duration::from_secs(120);
 /// How long the facts of a session that is gone are kept for the record.
@@ -140,6 +142,13 @@ impl Slot {
             };
             self.take(start, at, reading);
             let next = start + self.interval;
+            // What the vendor asks for comes before what a caller wants.
+            if let Some(pause) = self.asked_to_wait() {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(next) => {}
@@ -150,6 +159,16 @@ impl Slot {
                     }
                 }
             }
+        }
+    }
+
+    /// How long the vendor asked to be left alone, within reason.
+    fn asked_to_wait(&self) -> Option<Duration> {
+        match self.readings().error.as_ref()?.kind {
+            BackendErrorKind::RateLimited { retry_after } => {
+                retry_after.map(|pause| pause.min(LONGEST_PAUSE))
+            }
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use curfew_core::fakes::Fault;
 use curfew_core::fakes::backend::{Call, Job, JobEnd, Trouble, session};
-use curfew_core::{ActionStore as _, BackendErrorKind as Kind, SessionState, Verb};
+use curfew_core::{ActionStore as _, BackendErrorKind as Kind, Clock as _, Session, SessionState, Verb};
 
 use super::*;
 use crate::testing::*;
@@ -11,6 +11,9 @@ use crate::{ActRequest, App};
 mod crash;
 mod outage;
 mod settle;
+
+/// More than are driven at once.
+const PLENTY: usize = AT_ONCE + 100;
 
 /// Long enough for every deadline there is.
 const AGES: u64 = 1_800;
@@ -25,15 +28,20 @@ fn job(running: u32, end: JobEnd) -> Trouble {
 
 /// Asks `app` for an act and waits for the answer as long as a client would.
 async fn ask(house: &House, app: &App, request: ActRequest) {
+    ask_for(60, house, app, request).await;
+}
+
+/// Asks `app` for an act and waits so many seconds for the answer.
+async fn ask_for(seconds: u64, house: &House, app: &App, request: ActRequest) {
     let (caller, meta) = (helpdesk(), house.request());
     let acting = app.actions.act(&caller, &meta, request);
-    let _ = tokio::time::timeout(Duration::from_secs(60), acting).await;
+    let _ = tokio::time::timeout(Duration::from_secs(seconds), acting).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn more_operations_than_there_are_places_all_end() {
     let house = House::new();
-    for n in 0..150 {
+    let asked = (0..PLENTY).map(|n| {
         let session = session("site-a", &format!("N{n}"), "anna", 1);
         house.site.put(session.clone());
         let request = ActRequest {
@@ -42,12 +50,14 @@ async fn more_operations_than_there_are_places_all_end() {
         };
         // Dies when the intent is committed: look-up, intent.
         let dying = house.mortal(&Fate::at(2, Dies::After));
-        ask(&house, &dying, request).await;
-    }
+        let house = &house;
+        async move { ask_for(10, house, &dying, request).await }
+    });
+    futures::future::join_all(asked).await;
     house.app.start();
     later(60).await;
     assert_eq!(house.store.operation_open_count().await.expect("a count"), 0);
-    assert_eq!(house.site.performed(), 150);
+    assert_eq!(house.site.performed(), PLENTY);
     check_invariants(&house.store, &house.site);
 }
 

@@ -88,9 +88,20 @@ impl Reply {
         }
         // The documented 404 names what is missing; a site or customer is not the session.
         let facts = ErrorFacts::of(self.body.as_deref().ok());
-        match facts.and_then(|facts| facts.entity_type) {
-            Some(entity) if !entity.to_ascii_lowercase().contains("session") => Absence::Doubtful,
-            _ => Absence::Proven,
+        match facts {
+            Some(ErrorFacts {
+                entity_type: Some(entity),
+                ..
+            }) => {
+                if entity.to_ascii_lowercase().contains("session") {
+                    Absence::Proven
+                } else {
+                    Absence::Doubtful
+                }
+            }
+            Some(ErrorFacts { documented: true, .. }) => Absence::Proven,
+            // A proxy may answer with a problem document of its own, or hand back our transaction id.
+            _ => Absence::Doubtful,
         }
     }
 
@@ -186,6 +197,8 @@ pub(super) fn nonsense(error: serde_json::Error, evidence: Evidence) -> BackendE
 struct ErrorFacts {
     code: Option<String>,
     entity_type: Option<String>,
+    /// It is of one of the vendor's two documented shapes beyond doubt.
+    documented: bool,
 }
 
 impl ErrorFacts {
@@ -201,7 +214,12 @@ impl ErrorFacts {
             .iter()
             .find(|parameter| parameter.name.get() == Some("entityType"))
             .and_then(|parameter| parameter.value.get());
+        let of_cloud = error
+            .kind
+            .get()
+            .is_some_and(|kind| kind.starts_with("https://errors-api.cloud.com/"));
         Some(Self {
+            documented: of_cloud || error.sdk_error_id.get().is_some(),
             code: code(found),
             entity_type: entity_type.map(str::to_owned),
         })

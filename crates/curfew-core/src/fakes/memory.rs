@@ -322,7 +322,7 @@ impl ActionStore for MemoryStore {
             if let Some(held) = inner.operations.get(&operation.id) {
                 return held
                     .lease()
-                    .filter(|lease| lease.owner == owner)
+                    .filter(|lease| lease.owner == owner && lease.fence == 1)
                     .ok_or(StoreError::LeaseLost {
                         operation: operation.id,
                     });

@@ -13,7 +13,7 @@ use curfew_core::{Caller, RequestMeta, SessionId, Verb};
 use super::words::sentence;
 use super::{Outline, SHORT_WAIT, act};
 use crate::ErrorCode;
-use crate::error::{Extras, coded_with, from_act, outcome_unknown, session_not_found};
+use crate::error::{Extras, coded_with, from_act, session_not_found};
 use crate::input::{MAX_REASON, MAX_TICKET, MAX_WORD, free_text, session_id};
 use crate::model::{OnlineSession, Operation};
 
@@ -172,14 +172,15 @@ fn yes_or_error(outline: Outline, backend: String) -> Result<bool> {
     let operation = operation.as_ref().map(|operation| &operation.0);
     let words = sentence(ActionKind::Disconnect, upshot, operation);
     let id = operation.map(|operation| operation.id);
-    let retry_after_ms = operation
-        .and_then(|operation| operation.course.evidence.act.as_ref())
-        .and_then(|act| act.retry_after_ms);
+    let evidence = operation.map(|operation| &operation.course.evidence);
+    let calls = evidence
+        .into_iter()
+        .flat_map(|evidence| [&evidence.act, &evidence.read]);
     let extras = Extras {
         operation: id,
         backend: Some(backend),
-        retry_after_ms,
-        hint: None,
+        retry_after_ms: calls.flatten().find_map(|call| call.retry_after_ms),
+        ..Extras::default()
     };
     let fail =
         |code, message: String, extras| -> Result<bool, Error> { Err(coded_with(code, message, extras)) };
@@ -194,9 +195,6 @@ fn yes_or_error(outline: Outline, backend: String) -> Result<bool> {
         (Upshot::Unsupported, _) => fail(ErrorCode::Unsupported, words, extras),
         (Upshot::BackendUnavailable, _) => fail(ErrorCode::BackendUnavailable, words, extras),
         (Upshot::Failed, _) => fail(ErrorCode::BackendRefused, words, extras),
-        (Upshot::Accepted | Upshot::Unknown, Some(id)) => {
-            Err(outcome_unknown(id, "The disconnect was sent."))
-        }
-        (Upshot::Accepted | Upshot::Unknown, None) => fail(ErrorCode::OutcomeUnknown, words, extras),
+        (Upshot::Accepted | Upshot::Unknown, _) => fail(ErrorCode::OutcomeUnknown, words, extras),
     }
 }

@@ -176,7 +176,7 @@ impl SessionQueries {
         let who =
             Authorized::<ViewSessions>::ask(&*app.authorizer, ctx.data::<Caller>()?).map_err(from_denied)?;
         let id = session_id("id", &id)?;
-        Ok(app.directory.session(&who, &id).map(OnlineSession))
+        Ok(app.directory.session(&who, &id).await.map(OnlineSession))
     }
 
     /// Every backend that the caller can see, and how its reading stands.

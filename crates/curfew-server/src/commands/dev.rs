@@ -39,6 +39,31 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`Failure::Start`] if the start fails.
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
+    // First of all: a signal ends it in order from now on, also while it starts.
+    let mut signals = Signals::listen().context("the process may not listen for signals")?;
+    let stand = tokio::select! {
+        stand = stand(args) => stand?,
+        name = signals.next() => {
+            tracing::info!(signal = name, "Stopping on {name}, before everything stood");
+            return Ok(());
+        }
+    };
+    stand.gateway.reason_to_stop(signals).await;
+    stand.gateway.stop(DRAIN).await;
+    stand.simulator.citrix.shutdown().await;
+    drop(stand.folder);
+    Ok(())
+}
+
+/// Everything at work; the folder lives as long as this.
+struct Stand {
+    gateway: Gateway,
+    simulator: Simulator,
+    folder: Option<TempDir>,
+}
+
+/// Starts everything and says so.
+async fn stand(args: DevArgs) -> Result<Stand, Failure> {
     let public = Bound::bind(args.listen, "--listen").map_err(anyhow::Error::new)?;
     let ops = Bound::bind(args.ops_listen(), "--ops-listen").map_err(anyhow::Error::new)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -67,6 +92,19 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     })
     .context("the listeners cannot be served")?;
     gateway.app.directory.first_readings(FIRST_READING).await;
+    if let Some(reading) = gateway
+        .app
+        .directory
+        .reading(CITRIX)
+        .filter(|reading| reading.observed_at.is_none())
+    {
+        let why = reading
+            .error
+            .unwrap_or_else(|| "it did not answer in time".to_owned());
+        return Err(Failure::Start(anyhow::anyhow!(
+            "the simulated site could not be read: {why}"
+        )));
+    }
     let welcome = Welcome {
         graphql: url,
         ops: format!("http://{}", gateway.ops_address()),
@@ -74,19 +112,17 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
         database: described,
         samples: samples(&gateway).await,
     };
-    // Before anybody can know of it: a signal from then on ends it in order.
-    let signals = Signals::listen().context("the process may not listen for signals")?;
     let text = if args.json { welcome.json() } else { welcome.text() };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(anyhow::Error::new)?;
     drop(out);
-    gateway.reason_to_stop(signals).await;
-    gateway.stop(DRAIN).await;
-    simulator.citrix.shutdown().await;
-    drop(folder);
-    Ok(())
+    Ok(Stand {
+        gateway,
+        simulator,
+        folder,
+    })
 }
 
 /// Opens the database; the folder lives as long as what is returned.

@@ -45,7 +45,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         authenticate: Arc::new(JwtAuthenticator::new(config.issuers, Arc::clone(&clock))),
         backends,
         database,
-        settings: Settings::default(),
+        settings: Settings {
+            deadlines: config.deadlines,
+        },
         clock,
     })
     .context("the listeners cannot be served")?;

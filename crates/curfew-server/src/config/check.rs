@@ -7,14 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use curfew_backends::SecretRef;
-use curfew_core::BackendId;
+use curfew_core::{BackendId, Deadlines};
 use http::HeaderValue;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::load::{Backends, with_sources};
-use super::raw::{RawConfig, RawIssuer, RawServer, RawTls};
+use super::raw::{RawConfig, RawIssuer, RawOperations, RawServer, RawTls};
 use super::surroundings::{Secrets, Surroundings};
 use super::{Config, ConfigError, DatabaseSettings, Problem, ServerSettings, Tls};
 use crate::auth::{Issuer, KeySet, RoleGrant, RoleMap};
@@ -38,6 +38,7 @@ pub(super) fn check(
     if raw.database.max_connections == Some(0) {
         check.problem("database.max_connections", "must be at least 1");
     }
+    let deadlines = check.deadlines(&raw.operations);
     let issuers = check.issuers(raw.auth.issuers, &backends.named);
     let warnings = check.warnings;
     Config {
@@ -47,6 +48,7 @@ pub(super) fn check(
             max_connections: raw.database.max_connections,
             data_dir: raw.data.dir,
         },
+        deadlines,
         issuers,
         backends: backends.usable,
         warnings,
@@ -66,6 +68,28 @@ impl Check<'_> {
             key: key.into(),
             what: what.into(),
         });
+    }
+
+    fn deadlines(&mut self, raw: &RawOperations) -> Deadlines {
+        // A first read and an act take up to 14 s together.
+        let keys = [
+            ("dispatching_seconds", raw.dispatching_seconds, 15),
+            ("running_seconds", raw.running_seconds, 1),
+            ("confirming_seconds", raw.confirming_seconds, 1),
+        ];
+        for (key, seconds, least) in keys {
+            if !(least..=86_400).contains(&seconds) {
+                self.problem(
+                    format!("operations.{key}"),
+                    format!("must be from {least} to 86400"),
+                );
+            }
+        }
+        Deadlines {
+            dispatching: Duration::from_secs(raw.dispatching_seconds),
+            running: Duration::from_secs(raw.running_seconds),
+            confirming: Duration::from_secs(raw.confirming_seconds),
+        }
     }
 
     /// The value that a reference leads to.

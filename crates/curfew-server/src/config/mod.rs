@@ -38,6 +38,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// The database.
     pub database: DatabaseSettings,
+    /// How long an operation may stay in each state.
+    pub deadlines: curfew_core::Deadlines,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
     /// The backends, secrets looked up.

@@ -18,10 +18,31 @@ pub(super) struct RawConfig {
     pub database: RawDatabase,
     pub auth: RawAuth,
     pub data: RawData,
+    pub operations: RawOperations,
+}
+
+/// How long an operation may stay in each state.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOperations {
+    pub dispatching_seconds: u64,
+    pub running_seconds: u64,
+    pub confirming_seconds: u64,
+}
+
+impl Default for RawOperations {
+    fn default() -> Self {
+        let limits = curfew_core::Deadlines::default();
+        Self {
+            dispatching_seconds: limits.dispatching.as_secs(),
+            running_seconds: limits.running.as_secs(),
+            confirming_seconds: limits.confirming.as_secs(),
+        }
+    }
 }
 
 /// The sections; for the message about an unknown one.
-pub(super) const SECTIONS: &[&str] = &["server", "database", "auth", "data", "backends"];
+pub(super) const SECTIONS: &[&str] = &["server", "database", "auth", "data", "operations", "backends"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -23,7 +23,7 @@ async fn what_is_seen_gone_is_gone_at_once() {
     assert_eq!((users(&page), page.total), (vec!["bert".to_owned()], Some(1)));
     assert_eq!(fixture.reading("site-a").session_count, 0);
     let who = Authorized::ask(&BuiltInRoles, &fixture.viewer).expect("may see sessions");
-    assert!(fixture.directory.session(&who, &anna().id).is_none());
+    assert!(fixture.directory.session(&who, &anna().id).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,8 +122,11 @@ async fn another_generation_is_another_session() {
     fixture.site.put(crate::testing::successor());
     later(16).await;
     let who = Authorized::ask(&BuiltInRoles, &fixture.viewer).expect("may see sessions");
-    assert!(fixture.directory.session(&who, &anna().id).is_none());
-    let found = fixture.directory.session(&who, &crate::testing::successor().id);
+    assert!(fixture.directory.session(&who, &anna().id).await.is_none());
+    let found = fixture
+        .directory
+        .session(&who, &crate::testing::successor().id)
+        .await;
     assert_eq!(
         found.map(|row| row.session.user.name.clone()),
         Some("bert".to_owned())

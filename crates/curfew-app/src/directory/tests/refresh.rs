@@ -268,7 +268,7 @@ async fn a_hidden_backend_does_not_exist_for_the_caller() {
     assert_eq!(page.readings.len(), 1);
     let who = Authorized::ask(&BuiltInRoles, &limited).expect("may see sessions");
     assert_eq!(fixture.directory.readings(&who).len(), 1);
-    assert!(fixture.directory.session(&who, &anna().id).is_none());
+    assert!(fixture.directory.session(&who, &anna().id).await.is_none());
     let asked_for = ListQuery {
         filter: SessionFilter {
             backend_ids: Some(vec![anna().id.backend()]),

@@ -125,10 +125,10 @@ async fn whoever_takes_over_may_die_as_well() {
     for n in 1..40 {
         for dies in [Dies::Before, Dies::After] {
             let house = House::new();
-            ask(&house, &house.mortal(&Fate::at(2, Dies::After)), logoff()).await;
+            ask_for(1, &house, &house.mortal(&Fate::at(2, Dies::After)), logoff()).await;
             let second = house.mortal(&Fate::at(n, dies));
             second.start();
-            later(60).await;
+            later(30).await;
             let third = house.another();
             third.start();
             later(AGES).await;
@@ -188,6 +188,47 @@ async fn killed_between_act_and_answer_a_later_logon_lives() {
         ["INTENT", "ATTEMPT 1", "OUTCOME 1 SUPERSEDED UNKNOWN RUNNER"]
     );
     assert!(house.site.holds(&successor().id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_drove_for_long_is_read_and_never_sent() {
+    let house = House::new();
+    ask(&house, &house.mortal(&Fate::at(4, Dies::Before)), logoff()).await;
+    later(300).await;
+    house.app.start();
+    later(AGES).await;
+    assert_eq!(
+        house.trail(),
+        [
+            "INTENT",
+            "ATTEMPT 1",
+            "OUTCOME 1 UNKNOWN UNKNOWN RUNNER STILL_PRESENT"
+        ]
+    );
+    assert_eq!(house.site.acts().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnected_user_who_came_back_is_left_alone() {
+    let house = House::new();
+    let disconnect = act(Verb::Disconnect, &anna().id);
+    ask(&house, &house.mortal(&Fate::at(4, Dies::After)), disconnect).await;
+    assert_eq!(house.site.performed(), 1);
+    house.site.put(Session {
+        state_changed_at: Some(house.clock.now()),
+        ..anna()
+    });
+    house.app.start();
+    later(AGES).await;
+    assert_eq!(house.site.acts().len(), 1, "{:?}", house.trail());
+    assert_eq!(
+        house.trail(),
+        [
+            "INTENT",
+            "ATTEMPT 1",
+            "OUTCOME 1 UNKNOWN UNKNOWN RUNNER STILL_PRESENT"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,34 @@ async fn a_message_survives_an_outage_at_every_step() {
     everywhere(message()).await;
 }
 
+/// The runner of this very gateway would find the lease run out; the driver that knows the end must come first.
+#[tokio::test(start_paused = true)]
+async fn a_known_end_survives_an_outage_that_outlasts_the_lease() {
+    for (verb, plan, wanted) in [
+        (message(), None, "OUTCOME 1 SUCCEEDED YES REQUEST"),
+        (
+            Verb::Logoff,
+            Some(Trouble::Fail(Kind::Denied)),
+            "OUTCOME 1 FAILED YES REQUEST REFUSED",
+        ),
+        (Verb::Logoff, None, "OUTCOME 1 SUCCEEDED YES REQUEST"),
+    ] {
+        let house = House::new();
+        house.app.start();
+        later(1).await;
+        if let Some(plan) = plan {
+            house.site.plan(Call::Start, 1, plan);
+        }
+        house.store.fail_from_call(2, Fault::Unavailable);
+        ask(&house, &house.app, act(verb, &anna().id)).await;
+        later(40).await;
+        house.store.heal();
+        later(AGES).await;
+        assert_eq!(house.trail(), ["INTENT", "ATTEMPT 1", wanted]);
+        house.app.stop(Duration::ZERO).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_single_failure_at_any_step_leaves_one_outcome() {
     for fault in [

@@ -72,6 +72,14 @@ async fn a_404_counts_only_if_the_vendor_gave_it() {
         (status(404, FaultBody::Empty), Err(Kind::Unavailable)),
         (status(404, FaultBody::Native), Ok(Sight::Gone)),
         (status(404, FaultBody::ErrorData), Ok(Sight::Gone)),
+        // A proxy's own problem document.
+        (
+            error_body(
+                404,
+                r#"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.5","title":"Not Found"}"#,
+            ),
+            Err(Kind::Unavailable),
+        ),
         // Something is missing, but it is not the session.
         (
             error_body(
