@@ -91,6 +91,9 @@ fn sections(mut merged: Dict, found: &mut Vec<Problem>) -> RawConfig {
     });
     read("auth", &mut |value| value.deserialize().map(|it| raw.auth = it));
     read("data", &mut |value| value.deserialize().map(|it| raw.data = it));
+    read("operations", &mut |value| {
+        value.deserialize().map(|it| raw.operations = it)
+    });
     for name in merged.keys() {
         let error = Kind::UnknownField(name.clone(), SECTIONS).into();
         found.push(problem("", &error));

@@ -3,6 +3,8 @@
 use curfew_core::{Role, Scope};
 use secrecy::ExposeSecret as _;
 
+use curfew_core::Deadlines;
+
 use super::*;
 
 const SECRET: &str = "hunter2-very-secret";
@@ -109,6 +111,19 @@ fn nothing_at_all_is_a_sqlite_file_and_loopback() {
 }
 
 #[test]
+fn the_deadlines_of_operations_are_configured() {
+    assert_eq!(read("", &[]).expect("usable").deadlines, Deadlines::default());
+    let text = "[operations]\ndispatching_seconds = 20\nrunning_seconds = 1200\nconfirming_seconds = 60";
+    let seconds = Duration::from_secs;
+    let wanted = Deadlines {
+        dispatching: seconds(20),
+        running: seconds(1200),
+        confirming: seconds(60),
+    };
+    assert_eq!(read(text, &[]).expect("usable").deadlines, wanted);
+}
+
+#[test]
 fn variables_win_over_the_file() {
     let config = read(
         "[server]\nlisten = \"127.0.0.1:1\"\n[server.limits]\ndepth = 3\naliases = 4",
@@ -143,6 +158,10 @@ fn what_is_wrong_is_named() {
         ("[server]\ntls = { cert = \"a\", key = \"b\", ca = \"c\" }".into(), "server.tls.ca: there is no such key"),
         ("[database]\nurls = \"x\"".into(), "database.urls: there is no such key; did you mean `url`?"),
         ("[data]\npath = \"x\"".into(), "data.path: there is no such key; known are dir"),
+        ("[operations]\nrunning = 1".into(), "operations.running: there is no such key"),
+        // A first read and an act take up to 14 s.
+        ("[operations]\ndispatching_seconds = 14".into(), "operations.dispatching_seconds: must be from 15 to 86400"),
+        ("[operations]\nrunning_seconds = 0".into(), "operations.running_seconds: must be from 1 to 86400"),
         (with("roles = 1\naudience", "audience").replace("audience", "audiense"), "audiense: there is no such key; did you mean `audience`?"),
         (with("role = \"helpdesk\"", "roles = \"helpdesk\""), "there is no such key; did you mean `role`?"),
         (with("customer =", "custommer ="), "backends.citrix-eu.custommer: there is no such key; did you mean `customer`?"),

@@ -210,3 +210,36 @@ fn what_is_offered_is_what_is_allowed_and_makes_sense() {
         [] as [&str; 0]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_at_once_does_not_escape_the_record() {
+    let house = House::new();
+    let (viewer, meta) = (caller(Role::Viewer, Scope::All), house.request());
+    let mut asking = Box::pin(house.app.actions.act(&viewer, &meta, short(Verb::Logoff)));
+    assert!(futures::poll!(&mut asking).is_pending());
+    drop(asking);
+    later(1).await;
+    assert_eq!(house.trail(), ["DENIED FORBIDDEN"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_right_to_act_is_not_the_right_to_see() {
+    let house = House::new();
+    house.app.start();
+    later(1).await;
+    let mut blind = caller(Role::Helpdesk, Scope::All);
+    for grant in &mut blind.grants {
+        grant.permissions.remove(&curfew_core::Permission::SessionsRead);
+    }
+    for (who, shown) in [(blind, false), (caller(Role::Helpdesk, Scope::All), true)] {
+        let acted = house
+            .app
+            .actions
+            .act(&who, &house.request(), short(message()))
+            .await;
+        let Ok(crate::Acted::Operation { row, .. }) = acted else {
+            panic!("{acted:?}")
+        };
+        assert_eq!(row.is_some(), shown);
+    }
+}

@@ -68,6 +68,35 @@ async fn a_backend_that_fails_at_once_keeps_nobody_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_vendor_that_asks_for_a_pause_gets_it_whatever_callers_want() {
+    let fixture = Fixture::new();
+    let pause = Kind::RateLimited {
+        retry_after: Some(Duration::from_secs(100)),
+    };
+    fixture.site.plan(Call::List, 1, Trouble::Fail(pause));
+    fixture.start();
+    later(1).await;
+    let now = ListQuery {
+        max_age: Some(Duration::ZERO),
+        ..everything()
+    };
+    assert_eq!(users(&fixture.page(&now).await), ["bert"]);
+    later(90).await;
+    assert_eq!(fixture.site.calls(Call::List), 1);
+    later(15).await;
+    assert_eq!(fixture.site.calls(Call::List), 2);
+    assert_eq!(fixture.users().await, ["anna", "bert"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_session_joins_the_first_reading_too() {
+    let fixture = Fixture::new();
+    fixture.start();
+    let who = Authorized::ask(&BuiltInRoles, &fixture.viewer).expect("may see sessions");
+    assert!(fixture.directory.session(&who, &anna().id).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_query_that_wants_fresh_data_gets_it() {
     let fixture = Fixture::read().await;
     later(5).await;
