@@ -229,7 +229,7 @@ async fn the_right_to_act_is_not_the_right_to_see() {
     later(1).await;
     let mut blind = caller(Role::Helpdesk, Scope::All);
     for grant in &mut blind.grants {
-        grant.permissions.remove(&curfew_core::Permission::SessionsRead);
+        grant.permissions.remove(&Permission::SessionsRead);
     }
     for (who, shown) in [(blind, false), (caller(Role::Helpdesk, Scope::All), true)] {
         let acted = house
@@ -237,7 +237,7 @@ async fn the_right_to_act_is_not_the_right_to_see() {
             .actions
             .act(&who, &house.request(), short(message()))
             .await;
-        let Ok(crate::Acted::Operation { row, .. }) = acted else {
+        let Ok(Acted::Operation { row, .. }) = acted else {
             panic!("{acted:?}")
         };
         assert_eq!(row.is_some(), shown);
