@@ -96,7 +96,13 @@ async fn without_a_database_nothing_is_sent() {
         return;
     };
     proxy.cut();
-    assert_not_sent_in_doubt(&gw, &act(&gw, 0).await);
+    let reply = act(&gw, 0).await;
+    // Whether the broken connection is noticed before the intent leaves is a race; each answer is held to its own text.
+    if reply.body["errors"][0]["extensions"]["operationId"].is_null() {
+        assert_not_sent(&gw, &reply);
+    } else {
+        assert_not_sent_in_doubt(&gw, &reply);
+    }
     let (status, wrong) = complaints(&gw).await;
     assert_eq!(status, 503);
     let down = json!(["database", "the database does not answer"]);
