@@ -1,4 +1,5 @@
-//! The directory's hot paths: a page, a page of one user, a patch, a new snapshot; out of 1,000 and 100,000 sessions.
+//! The directory's hot paths: a page, a page of one user, a search; out of 1,000 and 100,000 sessions, alone and beside
+//! as many that the hosts' agents report too.
 //!
 //! Not the cost of a whole request (`cargo xtask bench listing` measures that on a real process).
 //! Invariant: sizes are compared inside one run; a bare time means nothing elsewhere.
@@ -21,12 +22,14 @@ use curfew_core::{
     Session, SessionAction, SessionApplication, SessionBackend, SessionClient, SessionFilter, SessionId,
     SessionKind, SessionMachine, SessionProtocol, SessionState, SessionUser, Sight, Started, SystemClock,
 };
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// A backend that always lists the same sessions.
 struct Still {
     id: BackendId,
+    kind: BackendKind,
     sessions: Vec<Session>,
 }
 
@@ -74,10 +77,31 @@ impl Still {
             idle_seconds: None,
             bytes_received: None,
             bytes_sent: None,
+            session_name: None,
+            protected: false,
             observed_at: now,
         };
         Self {
             sessions: (0..n).map(session).collect(),
+            kind: BackendKind::Citrix,
+            id: id.clone(),
+        }
+    }
+
+    /// The agents on the hosts of these sessions, which report them all.
+    fn agents(&self) -> Self {
+        let id = BackendId::parse("rds").expect("a name");
+        let reported = |(i, session): (usize, &Session)| {
+            let host = session.machine.name.clone().unwrap_or_default();
+            Session {
+                id: SessionId::new(&id, &format!("{host}/{i}"), Generation::of(&[None])).expect("an id"),
+                part: PartName::new(&host),
+                ..session.clone()
+            }
+        };
+        Self {
+            sessions: self.sessions.iter().enumerate().map(reported).collect(),
+            kind: BackendKind::Windows,
             id: id.clone(),
         }
     }
@@ -89,7 +113,7 @@ impl SessionBackend for Still {
         &self.id
     }
     fn kind(&self) -> BackendKind {
-        BackendKind::Citrix
+        self.kind
     }
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
@@ -149,6 +173,18 @@ fn query(filter: SessionFilter, order: SessionOrder, after: Option<Cursor>) -> L
     }
 }
 
+/// A directory that has read these backends.
+fn read(runtime: &Runtime, backends: Vec<Still>) -> Directory {
+    let entry = |it: Still| (Arc::new(it) as Arc<dyn SessionBackend>, Duration::from_secs(3600));
+    let backends = backends.into_iter().map(entry).collect();
+    let directory = Directory::new(backends, Arc::new(BuiltInRoles), Arc::new(SystemClock));
+    runtime.block_on(async {
+        directory.start(&TaskTracker::new(), &CancellationToken::new());
+        directory.first_readings(Duration::from_secs(60)).await;
+    });
+    directory
+}
+
 fn benches(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -156,16 +192,7 @@ fn benches(c: &mut Criterion) {
         .expect("a runtime");
     let mut group = c.benchmark_group("directory");
     for n in [1_000, 100_000] {
-        let backend: Arc<dyn SessionBackend> = Arc::new(Still::new(n));
-        let directory = Directory::new(
-            vec![(backend, Duration::from_secs(3600))],
-            Arc::new(BuiltInRoles),
-            Arc::new(SystemClock),
-        );
-        runtime.block_on(async {
-            directory.start(&TaskTracker::new(), &CancellationToken::new());
-            directory.first_readings(Duration::from_secs(60)).await;
-        });
+        let directory = read(&runtime, vec![Still::new(n)]);
         let caller = viewer();
         let who = Authorized::<ViewSessions>::ask(&BuiltInRoles, &caller).expect("may see");
         let by_start = SessionOrder {
@@ -205,6 +232,49 @@ fn benches(c: &mut Criterion) {
             "search that must look at every row",
             query(rare, SessionOrder::default(), None),
         );
+    }
+    group.finish();
+    twins(c, &runtime);
+}
+
+/// Pages where every other row is hidden, and one where as many as there are lie between two that are listed.
+fn twins(c: &mut Criterion, runtime: &Runtime) {
+    let mut group = c.benchmark_group("directory beside as many twins");
+    let (caller, everything) = (viewer(), SessionFilter::default());
+    let who = Authorized::<ViewSessions>::ask(&BuiltInRoles, &caller).expect("may see");
+    let by_state = SessionOrder {
+        field: OrderField::State,
+        direction: Direction::Ascending,
+    };
+    for n in [1_000, 100_000] {
+        let site = Still::new(n);
+        let agents = site.agents();
+        let directory = read(runtime, vec![site, agents]);
+        let active = SessionFilter {
+            states: Some(vec![SessionState::Active]),
+            ..everything.clone()
+        };
+        let backwards = ListQuery {
+            page: PageSpec::Last(1, None),
+            ..query(active, by_state, None)
+        };
+        let last = runtime.block_on(directory.page(&who, &backwards));
+        let last = Cursor::of(&last.rows[0], by_state);
+        let counted = ListQuery {
+            count: true,
+            ..query(everything.clone(), SessionOrder::default(), None)
+        };
+        for (name, query) in [
+            ("page of 100, counted", counted),
+            (
+                "page of 100 by state, after the last active one",
+                query(everything.clone(), by_state, Some(last)),
+            ),
+        ] {
+            group.bench_with_input(BenchmarkId::new(name, n), &query, |b, query| {
+                b.iter(|| black_box(runtime.block_on(directory.page(&who, query))));
+            });
+        }
     }
     group.finish();
 }

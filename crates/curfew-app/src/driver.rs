@@ -80,7 +80,7 @@ impl Standing {
 /// How a drive begins.
 pub enum Begin {
     /// With the right to send, right after the intent was committed.
-    Fresh(Recorded<SessionAction>),
+    Fresh(Box<Recorded<SessionAction>>),
     /// With an operation whose former driver is gone.
     TakenUp,
 }
@@ -232,7 +232,7 @@ impl Ride<'_> {
         let mut tries = 0;
         let mut next = match begin {
             Begin::Fresh(recorded) => {
-                self.pending = Some(recorded);
+                self.pending = Some(*recorded);
                 Next::Read
             }
             Begin::TakenUp => self.apply(Event::TakenUp),

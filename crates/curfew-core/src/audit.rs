@@ -75,10 +75,14 @@ pub enum DenyReason {
     Unsupported,
     /// More than one act in one document.
     TooManyActs,
+    /// Nothing that the caller can see matches the target.
+    NoSuchTarget,
+    /// More than one session matches the target.
+    AmbiguousTarget,
 }
 spelled!(DenyReason {
     Forbidden => "FORBIDDEN", HiddenBackend => "HIDDEN_BACKEND", Unsupported => "UNSUPPORTED",
-    TooManyActs => "TOO_MANY_ACTS",
+    TooManyActs => "TOO_MANY_ACTS", NoSuchTarget => "NO_SUCH_TARGET", AmbiguousTarget => "AMBIGUOUS_TARGET",
 });
 
 /// One record.

@@ -18,14 +18,19 @@ use crate::{BackendId, Recorded, Session, SessionAction, SessionId, Timestamp};
 pub enum BackendKind {
     /// Citrix Virtual Apps and Desktops, or Citrix DaaS.
     Citrix,
+    /// Windows hosts and RD Session Hosts, through an agent on each.
+    Windows,
+    /// OrbNet (OrbVPN), a hosted VPN.
+    Orbnet,
 }
-spelled!(BackendKind { Citrix => "CITRIX" });
+spelled!(BackendKind { Citrix => "CITRIX", Windows => "WINDOWS", Orbnet => "ORBNET" });
 
 impl BackendKind {
     /// Whether bare session ids, as VPN dashboards send them, are looked up on such a backend.
     pub const fn is_vpn(self) -> bool {
         match self {
-            Self::Citrix => false,
+            Self::Citrix | Self::Windows => false,
+            Self::Orbnet => true,
         }
     }
 }

@@ -14,9 +14,9 @@ use crate::audit;
 use crate::machine::{Deadlines, Event, step};
 use crate::session::spelled;
 use crate::{
-    ActionStore, Caller, Clock, Course, EndedBy, Lease, Move, Operation, OperationEvidence, OperationId,
-    OperationState, ProcessId, Reply, RequestMeta, Sent, SessionId, Sight, StoreError, TargetSnapshot,
-    Timestamp,
+    ActionStore, Actor, Caller, Clock, Course, EndedBy, Lease, Move, Operation, OperationEvidence,
+    OperationId, OperationState, ProcessId, Reply, RequestMeta, Sent, SessionId, Sight, StoreError,
+    TargetSnapshot, Timestamp,
 };
 
 /// What to do to a session.
@@ -91,12 +91,24 @@ pub struct Intent {
     pub ticket: Option<String>,
 }
 
+/// In whose name an act is sent: for backends that keep a record of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// Who asked.
+    pub actor: Actor,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// The ticket it belongs to.
+    pub ticket: Option<String>,
+}
+
 /// The right to send one acting request. Only [`Ledger`] makes one.
 #[derive(Debug)]
 pub struct Recorded<T> {
     value: T,
     operation: OperationId,
     attempt: u32,
+    on_behalf: OnBehalf,
 }
 
 impl<T> Recorded<T> {
@@ -114,16 +126,33 @@ impl<T> Recorded<T> {
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
+
+    /// In whose name it is sent.
+    pub fn on_behalf(&self) -> &OnBehalf {
+        &self.on_behalf
+    }
 }
 
 #[cfg(any(test, feature = "fakes"))]
 impl<T> Recorded<T> {
-    /// A record that no store knows, for the tests of adapters.
+    /// A record that no store knows, for the tests of adapters. Each is of an operation of its own: backends that
+    /// know an operation again do nothing the second time.
     pub fn for_test(value: T) -> Self {
+        static OPERATIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let number = OPERATIONS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Self {
             value,
-            operation: OperationId(uuid::Uuid::nil()),
+            operation: OperationId(uuid::Uuid::from_u128(number.into())),
             attempt: 1,
+            on_behalf: OnBehalf {
+                actor: Actor {
+                    issuer: "https://login.example.com".to_owned(),
+                    subject: "otto".to_owned(),
+                    name: "Otto Operator".to_owned(),
+                },
+                reason: Some("a test".to_owned()),
+                ticket: None,
+            },
         }
     }
 }
@@ -346,6 +375,11 @@ impl Ledger {
             value,
             operation: operation.id,
             attempt,
+            on_behalf: OnBehalf {
+                actor: operation.actor.clone(),
+                reason: operation.reason.clone(),
+                ticket: operation.ticket.clone(),
+            },
         }
     }
 }

@@ -96,12 +96,23 @@ pub enum SessionProtocol {
     Rdp,
     /// The physical console.
     Console,
+    /// OpenVPN.
+    OpenVpn,
+    /// Cisco AnyConnect and what speaks it (OpenConnect, ocserv).
+    AnyConnect,
+    /// IPsec with IKEv2.
+    IkeV2,
+    /// WireGuard.
+    WireGuard,
     /// A protocol that has no name here.
     Other,
     /// The backend does not say.
     Unknown,
 }
-spelled!(SessionProtocol { Hdx => "HDX", Rdp => "RDP", Console => "CONSOLE", Other => "OTHER", Unknown => "UNKNOWN" });
+spelled!(SessionProtocol {
+    Hdx => "HDX", Rdp => "RDP", Console => "CONSOLE", OpenVpn => "OPENVPN", AnyConnect => "ANYCONNECT",
+    IkeV2 => "IKEV2", WireGuard => "WIREGUARD", Other => "OTHER", Unknown => "UNKNOWN",
+});
 
 /// One session of one user, as its backend reported it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +123,10 @@ pub struct Session {
     pub part: PartName,
     /// What kind of session it is.
     pub kind: SessionKind,
+    /// What its host calls it beside the number (`RDP-Tcp#3`, `Console`); changes when the user reconnects, and is
+    /// `None` while nobody is connected.
+    #[serde(default)]
+    pub session_name: Option<String>,
     /// Its state when it was observed.
     pub state: SessionState,
     /// The protocol between client and session.
@@ -136,6 +151,9 @@ pub struct Session {
     pub bytes_received: Option<u64>,
     /// Bytes sent to the client, as the server counts.
     pub bytes_sent: Option<u64>,
+    /// Its host's own policy refuses every act on it (a protected user, the console, a read-only host).
+    #[serde(default)]
+    pub protected: bool,
     /// When the backend said so.
     pub observed_at: Timestamp,
 }

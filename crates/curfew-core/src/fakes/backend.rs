@@ -114,6 +114,7 @@ struct Inner {
 /// An in-memory [`SessionBackend`].
 pub struct FakeBackend {
     id: BackendId,
+    kind: BackendKind,
     capabilities: Capabilities,
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
@@ -145,6 +146,7 @@ pub fn session(backend: &str, native: &str, user: &str, logon: u32) -> Session {
         id: SessionId::new(&backend, native, generation).expect("a session's name"),
         part: PartName::new("site"),
         kind: SessionKind::Desktop,
+        session_name: None,
         state: SessionState::Active,
         protocol: SessionProtocol::Hdx,
         user: SessionUser {
@@ -166,24 +168,33 @@ pub fn session(backend: &str, native: &str, user: &str, logon: u32) -> Session {
         idle_seconds: None,
         bytes_received: None,
         bytes_sent: None,
+        protected: false,
         observed_at: Timestamp::UNIX_EPOCH,
     }
 }
 
 impl FakeBackend {
-    /// A backend called `name` that is [`ABLE`] and has no sessions.
+    /// A Citrix backend called `name` that is [`ABLE`] and has no sessions.
     ///
     /// # Panics
     /// If `name` is no backend's name.
     pub fn new(name: &str, clock: Arc<dyn Clock>) -> Self {
         Self {
             id: BackendId::parse(name).expect("a backend's name"),
+            kind: BackendKind::Citrix,
             capabilities: ABLE,
             clock,
             inner: Mutex::default(),
             released: watch::Sender::new(0),
             witness: Mutex::default(),
         }
+    }
+
+    /// The same as another product.
+    #[must_use]
+    pub fn with_kind(mut self, kind: BackendKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The same with other capabilities.
@@ -386,7 +397,7 @@ impl SessionBackend for FakeBackend {
     }
 
     fn kind(&self) -> BackendKind {
-        BackendKind::Citrix
+        self.kind
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -11,6 +11,10 @@ use async_graphql::Enum;
 pub enum BackendKind {
     /// Citrix Virtual Apps and Desktops, or Citrix DaaS.
     Citrix,
+    /// Windows hosts and RD Session Hosts, through an agent on each.
+    Windows,
+    /// OrbNet (OrbVPN), a hosted VPN.
+    Orbnet,
 }
 
 /// What kind of session it is.
@@ -57,6 +61,18 @@ pub enum SessionProtocol {
     Rdp,
     /// The physical console.
     Console,
+    /// OpenVPN.
+    #[graphql(name = "OPENVPN")]
+    OpenVpn,
+    /// Cisco AnyConnect and what speaks it (OpenConnect, ocserv).
+    #[graphql(name = "ANYCONNECT")]
+    AnyConnect,
+    /// IPsec with IKEv2.
+    #[graphql(name = "IKEV2")]
+    IkeV2,
+    /// WireGuard.
+    #[graphql(name = "WIREGUARD")]
+    WireGuard,
     /// A protocol that has no name here.
     Other,
     /// The backend does not say.

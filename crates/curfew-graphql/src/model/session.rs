@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
-use curfew_app::{App, Cursor, Page, Row};
+use curfew_app::{App, Cursor, Listed, Page, Row};
 use curfew_core::Caller;
 
 use super::backend::{Backend, BackendReading};
@@ -16,10 +16,11 @@ use super::scalars::BigInt;
 use crate::connection::PageInfo;
 use crate::error::internal;
 
-/// One session of one user on one backend, as the backend reported it.
-pub struct OnlineSession(pub Arc<Row>);
+/// One session of one user, as its backend reported it.
+pub struct OnlineSession(pub Listed);
 
-/// One session of one user on one backend, as the backend reported it.
+/// One session of one user, as its backend reported it. One that a Citrix site and the agent on its host both report is
+/// listed once, as Citrix has it, wherever Citrix is part of the answer; see `sources`.
 #[Object]
 impl OnlineSession {
     /// Names this session, and no later one that is given the same number: `backend:native@generation`.
@@ -29,16 +30,18 @@ impl OnlineSession {
 
     /// Where it runs.
     async fn backend(&self, ctx: &Context<'_>) -> Result<Backend> {
-        let info = ctx
-            .data::<Arc<App>>()?
-            .directory
-            .backend(self.0.session.id.backend_str());
-        info.map(Backend).ok_or_else(|| internal(&std::fmt::Error))
+        backend_of(ctx, &self.0)
     }
 
     /// What kind of session it is.
     async fn kind(&self) -> SessionKind {
         self.0.session.kind.into()
+    }
+
+    /// What its host calls it beside its number, such as `RDP-Tcp#3` or `Console`; null while nobody is connected, and
+    /// on backends without such names. Another one after every reconnect.
+    async fn session_name(&self) -> Option<&str> {
+        self.0.session.session_name.as_deref()
     }
 
     /// Its state.
@@ -107,9 +110,20 @@ impl OnlineSession {
         self.0.session.bytes_sent.map(BigInt)
     }
 
+    /// Whether its host's own policy refuses every act on it (a protected user, the console, a read-only host).
+    async fn protected(&self) -> bool {
+        self.0.session.protected
+    }
+
     /// When the backend said so.
     async fn observed_at(&self) -> DateTime<Utc> {
         self.0.session.observed_at
+    }
+
+    /// Which backends report this session: the one that this row is of, and with it the other one where a Citrix site
+    /// and the agent on its host both do (the Citrix site first). Backends that the caller does not see are left out.
+    async fn sources(&self) -> Vec<SessionSource> {
+        self.0.sources().cloned().map(SessionSource).collect()
     }
 
     /// What the caller can do to this session now; dashboards need no rules of their own.
@@ -124,6 +138,34 @@ impl OnlineSession {
         let allowed = app.actions.allowed(ctx.data::<Caller>()?, session, &can);
         Ok(allowed.into_iter().map(Into::into).collect())
     }
+}
+
+/// A session as one backend reports it.
+pub struct SessionSource(Arc<Row>);
+
+/// A session as one backend reports it.
+#[Object]
+impl SessionSource {
+    /// The session's id on that backend; acts take it as well.
+    async fn id(&self) -> ID {
+        ID(self.0.session.id.to_string())
+    }
+
+    /// Which backend.
+    async fn backend(&self, ctx: &Context<'_>) -> Result<Backend> {
+        backend_of(ctx, &self.0)
+    }
+
+    /// When that backend said so.
+    async fn observed_at(&self) -> DateTime<Utc> {
+        self.0.session.observed_at
+    }
+}
+
+fn backend_of(ctx: &Context<'_>, row: &Row) -> Result<Backend> {
+    let directory = &ctx.data::<Arc<App>>()?.directory;
+    let info = directory.backend(row.session.id.backend_str());
+    info.map(Backend).ok_or_else(|| internal(&std::fmt::Error))
 }
 
 /// Whose session it is.
@@ -233,7 +275,7 @@ pub struct OnlineSessionConnection(pub Page);
 impl OnlineSessionConnection {
     /// The sessions with their cursors.
     async fn edges(&self) -> Vec<OnlineSessionEdge> {
-        let cursor = |row: &Arc<Row>| Cursor::of(row, self.0.order).encode();
+        let cursor = |row: &Listed| Cursor::of(row, self.0.order).encode();
         self.0
             .rows
             .iter()
@@ -251,7 +293,7 @@ impl OnlineSessionConnection {
 
     /// Where this page stands among all sessions that match.
     async fn page_info(&self) -> PageInfo {
-        let cursor = |row: &Arc<Row>| Cursor::of(row, self.0.order).encode();
+        let cursor = |row: &Listed| Cursor::of(row, self.0.order).encode();
         PageInfo {
             has_next_page: self.0.has_next,
             has_previous_page: self.0.has_previous,
