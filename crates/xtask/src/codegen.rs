@@ -10,7 +10,33 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cargo;
 
-const SCHEMA: &str = "schema/schema.graphql";
+/// A file in the repository that a program of ours prints.
+struct Generated {
+    path: &'static str,
+    package: &'static str,
+    binary: &'static str,
+    /// Its hidden command.
+    command: &'static str,
+    /// What stands in it in any case.
+    hallmark: &'static str,
+}
+
+const GENERATED: &[Generated] = &[
+    Generated {
+        path: "schema/schema.graphql",
+        package: "curfew-server",
+        binary: "curfew",
+        command: "schema",
+        hallmark: "type Query",
+    },
+    Generated {
+        path: "schema/agent.openapi.yaml",
+        package: "curfew-agent",
+        binary: "curfew-agent",
+        command: "openapi",
+        hallmark: "openapi: 3.",
+    },
+];
 
 /// Arguments of `cargo xtask codegen`.
 #[derive(clap::Args, Clone, Copy)]
@@ -22,43 +48,46 @@ pub struct Args {
 
 /// Writes, or with `--check` compares, the generated files.
 pub fn run(args: Args) -> Result<()> {
-    let wanted = schema()?;
-    let path = cargo::root().join(SCHEMA);
+    GENERATED
+        .iter()
+        .try_for_each(|generated| bring_up(generated, args))
+}
+
+fn bring_up(generated: &Generated, args: Args) -> Result<()> {
+    let name = generated.path;
+    let wanted = print(generated)?;
+    let path = cargo::root().join(name);
     let found = match fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| format!("{SCHEMA} cannot be read")),
+        Err(error) => return Err(error).with_context(|| format!("{name} cannot be read")),
     };
     if found.as_deref() == Some(wanted.as_str()) {
-        println!("{SCHEMA}: up to date");
+        println!("{name}: up to date");
         return Ok(());
     }
     if args.check {
         let line = found
             .as_deref()
             .map_or(1, |found| first_difference(found, &wanted));
-        bail!(
-            "{SCHEMA} is not what the code says (from line {line}): run `cargo xtask codegen` and commit it"
-        );
+        bail!("{name} is not what the code says (from line {line}): run `cargo xtask codegen` and commit it");
     }
-    fs::create_dir_all(path.parent().context("the schema has a folder")?)?;
+    fs::create_dir_all(path.parent().context("a generated file has a folder")?)?;
     fs::write(&path, wanted)?;
-    println!("{SCHEMA}: written");
+    println!("{name}: written");
     Ok(())
 }
 
-/// The public SDL, as the gateway's hidden command `schema` prints it.
-fn schema() -> Result<String> {
+/// What the program prints.
+fn print(generated: &Generated) -> Result<String> {
+    let Generated {
+        package,
+        binary,
+        command,
+        ..
+    } = generated;
     let output = cargo::command([
-        "run",
-        "-q",
-        "--locked",
-        "-p",
-        "curfew-server",
-        "--bin",
-        "curfew",
-        "--",
-        "schema",
+        "run", "-q", "--locked", "-p", package, "--bin", binary, "--", command,
     ])
     .stdin(Stdio::null())
     .stderr(Stdio::inherit())
@@ -66,11 +95,15 @@ fn schema() -> Result<String> {
     .context("cargo could not be started")?;
     ensure!(
         output.status.success(),
-        "`curfew schema` ended with {}",
+        "`{binary} {command}` ended with {}",
         output.status
     );
-    let text = String::from_utf8(output.stdout).context("`curfew schema` printed no UTF-8")?;
-    ensure!(text.contains("type Query"), "`curfew schema` printed no schema");
+    let text =
+        String::from_utf8(output.stdout).with_context(|| format!("`{binary} {command}` printed no UTF-8"))?;
+    ensure!(
+        text.contains(generated.hallmark),
+        "`{binary} {command}` printed something else"
+    );
     Ok(text)
 }
 

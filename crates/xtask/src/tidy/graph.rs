@@ -27,8 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "curfew-sim",
         ],
     ),
-    ("curfew-agent", &["curfew-agent-api"]),
-    ("curfew-sim", &["curfew-agent", "curfew-agent-api"]),
+    ("curfew-agent", &["curfew-core", "curfew-agent-api"]),
+    ("curfew-sim", &["curfew-core", "curfew-agent", "curfew-agent-api"]),
     ("curfewctl", &[]),
     (
         "curfew-tests",

@@ -1,0 +1,44 @@
+//! A platform that breaks. Invariant: the agent lives on.
+
+use curfew_agent::Verb;
+use curfew_agent::platform::{Platform, PlatformError, WtsSession};
+use curfew_agent_api::{Message, ProblemCode};
+
+use crate::stage::{problem, stage_on};
+
+/// Panics whatever it is asked.
+struct Broken;
+
+impl Platform for Broken {
+    fn name(&self) -> &'static str {
+        panic!("asked for its name")
+    }
+    fn list(&self) -> Result<Vec<WtsSession>, PlatformError> {
+        Ok(Vec::new())
+    }
+    fn get(&self, _: u32) -> Result<Option<WtsSession>, PlatformError> {
+        panic!("asked for a session")
+    }
+    fn disconnect(&self, _: u32) -> Result<(), PlatformError> {
+        panic!("asked to act")
+    }
+    fn logoff(&self, _: u32) -> Result<(), PlatformError> {
+        panic!("asked to act")
+    }
+    fn message(&self, _: u32, _: &Message) -> Result<(), PlatformError> {
+        panic!("asked to act")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_and_not_the_end() {
+    let stage = stage_on(Broken).await;
+    for path in ["/v1/health", "/v1/sessions/1"] {
+        let found = problem(stage.get(path).await).await;
+        assert_eq!(found.code, ProblemCode::Internal, "{path}");
+    }
+    let request = stage.request_for("9c1e52aa7b0d4f13");
+    let found = stage.refused(1, Verb::Logoff, &request).await;
+    assert_eq!(found.code, ProblemCode::Internal);
+    assert!(stage.list().await.sessions.is_empty());
+}
