@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::http::Names;
+
 /// Whether a backend may live on this machine. Only simulators and tunnels do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Loopback {
@@ -145,15 +147,25 @@ fn is_forbidden(ip: IpAddr) -> bool {
 
 /// The system's name service, minus the addresses that the rules refuse. It is asked again for every
 /// connection, so a name that is later pointed elsewhere is caught too.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GuardedResolver(pub(crate) Loopback);
+#[derive(Debug, Clone)]
+pub(crate) struct GuardedResolver {
+    pub(crate) rules: Loopback,
+    pub(crate) names: Names,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let rules = self.0;
+        let rules = self.rules;
+        let name = match &self.names {
+            Names::System => name.as_str().to_owned(),
+            Names::Configured(names) => match names.get(name.as_str()) {
+                Some(address) => address.clone(),
+                None => return Box::pin(async { Err("a host that is not configured".into()) }),
+            },
+        };
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = filter(rules, name.as_str(), found)?;
+            let allowed = filter(rules, &name, found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }

@@ -146,14 +146,15 @@ async fn list(rig: &impl Rig) -> Listing {
 async fn first(rig: &impl Rig) -> Session {
     let mut sessions = list(rig).await.sessions;
     sessions.sort_by(|a, b| a.id.cmp(&b.id));
-    let idle = |session: &Session| {
-        !matches!(
+    let free = |session: &Session| {
+        let busy = matches!(
             session.state,
             curfew_core::SessionState::Disconnected | curfew_core::SessionState::LoggingOff
-        )
+        );
+        !busy && !session.protected
     };
-    let place = sessions.iter().position(idle);
-    sessions.swap_remove(place.expect("a rig has a session that is not disconnected"))
+    let place = sessions.iter().position(free);
+    sessions.swap_remove(place.expect("a rig has a session that is neither disconnected nor protected"))
 }
 
 fn act(rig: &impl Rig, session: &SessionId, verb: Verb) -> Recorded<SessionAction> {

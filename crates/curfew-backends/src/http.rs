@@ -5,7 +5,9 @@
 //! Invariant: [`TransportError::NotSent`] is said only if not one byte of the request can have reached the
 //! backend, and no acting request is ever written twice.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,6 +28,10 @@ pub const BODY_CAP: usize = 8 << 20;
 pub const PAGE_CAP: usize = 32 << 20;
 /// How long DNS, TCP and TLS may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Idle connections that are kept to each host of a backend with a TLS set-up of its own: it may have a thousand.
+const MUTUAL_IDLE: usize = 2;
+/// How long they are kept. An agent closes them after 75 s; it is better to be the first.
+const MUTUAL_IDLE_TIME: Duration = Duration::from_secs(60);
 /// What the backend's access log shows.
 const USER_AGENT: &str = concat!("curfew/", env!("CARGO_PKG_VERSION"));
 
@@ -38,8 +44,37 @@ pub struct HttpOptions<'a> {
     pub loopback: Loopback,
     /// Where it will be used; a plain `http` client needs no certificate authorities.
     pub base: &'a Url,
-    /// PEM text of the only certificate authorities to trust; without it the system's are trusted.
-    pub ca: Option<&'a str>,
+    /// Whom to trust, and as whom to appear.
+    pub trust: Trust<'a>,
+    /// Where names lead.
+    pub names: Names,
+}
+
+/// Whom a client trusts, and as whom it appears.
+#[derive(Debug)]
+pub enum Trust<'a> {
+    /// The system's certificate authorities.
+    System,
+    /// PEM text of the only certificate authorities.
+    Only(&'a str),
+    /// A TLS set-up of the backend's own, with a certificate for us and rules for theirs. HTTP/1.1 is spoken over it.
+    Mutual(Box<rustls::ClientConfig>),
+}
+
+impl<'a> Trust<'a> {
+    /// The authorities of the configuration's `ca`, else the system's.
+    pub fn of(ca: Option<&'a str>) -> Self {
+        ca.map_or(Self::System, Self::Only)
+    }
+}
+
+/// Where names lead. Whatever they lead to passes the rules for addresses.
+#[derive(Debug, Clone)]
+pub enum Names {
+    /// To what the system's name service says.
+    System,
+    /// The name in a URL stands for the address (a name, or an IP address) that the configuration gives for it.
+    Configured(Arc<HashMap<String, String>>),
 }
 
 /// Why there is no client.
@@ -105,6 +140,21 @@ pub enum TransportError {
     /// DNS, TCP or TLS failed: provably nothing was sent.
     #[error("no connection to the backend")]
     NotSent(#[source] reqwest::Error),
+    /// The connection ended before the request was written to it: provably nothing was sent.
+    #[error("the connection to the backend ended before anything was sent")]
+    Closed(#[source] reqwest::Error),
+    /// The backend's certificate is not accepted: provably nothing was sent.
+    #[error("the backend is not trusted: {why}")]
+    Untrusted {
+        /// What is wrong with it, as a clause of its own (`the certificate has expired`).
+        why: String,
+        /// What lay beneath.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The backend does not accept our certificate. It says so instead of taking the request: nothing was done.
+    #[error("the backend does not accept the gateway's certificate")]
+    NotAccepted(#[source] reqwest::Error),
     /// The deadline has passed.
     #[error("the backend did not answer in time")]
     TimedOut {
@@ -126,7 +176,8 @@ impl TransportError {
     /// What kind of failure that is, for a read or an act.
     pub fn kind(&self, purpose: Purpose) -> BackendErrorKind {
         match (self, purpose) {
-            (Self::NotSent(_), _) => BackendErrorKind::Unavailable,
+            (Self::NotSent(_) | Self::Closed(_) | Self::Untrusted { .. }, _) => BackendErrorKind::Unavailable,
+            (Self::NotAccepted(_), _) => BackendErrorKind::Credentials,
             (_, Purpose::Act) => BackendErrorKind::OutcomeUnknown,
             (Self::TimedOut { .. }, Purpose::Read) => BackendErrorKind::TimedOut,
             (Self::Broken(_), Purpose::Read) => BackendErrorKind::Unavailable,
@@ -138,12 +189,15 @@ impl TransportError {
     pub fn into_backend(self, purpose: Purpose, evidence: Evidence) -> BackendError {
         BackendError::new(self.kind(purpose), self.to_string())
             .with_evidence(evidence)
-            .with_source(std::sync::Arc::new(self) as std::sync::Arc<dyn std::error::Error + Send + Sync>)
+            .with_source(Arc::new(self) as Arc<dyn std::error::Error + Send + Sync>)
     }
 
     fn label(&self) -> &'static str {
         match self {
             Self::NotSent(_) => "no_connection",
+            Self::Closed(_) => "closed",
+            Self::Untrusted { .. } => "untrusted",
+            Self::NotAccepted(_) => "not_accepted",
             Self::TimedOut { .. } => "timed_out",
             Self::Broken(_) => "broken",
             Self::TooLong { .. } => "too_long",
@@ -170,9 +224,9 @@ impl HttpClient {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(HttpError::NoProvider);
         }
-        let roots = match options.ca {
-            None => None,
-            Some(pem) => match Certificate::from_pem_bundle(pem.as_bytes()) {
+        let roots = match options.trust {
+            Trust::System | Trust::Mutual(_) => None,
+            Trust::Only(pem) => match Certificate::from_pem_bundle(pem.as_bytes()) {
                 Ok(roots) if roots.is_empty() => return Err(HttpError::Ca(None)),
                 Ok(roots) => Some(roots),
                 Err(error) => return Err(HttpError::Ca(Some(error))),
@@ -185,11 +239,19 @@ impl HttpClient {
                 .referer(false)
                 .no_proxy()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .dns_resolver(GuardedResolver(options.loopback));
-            match &roots {
-                Some(roots) => builder.tls_certs_only(roots.iter().cloned()),
-                None if options.base.scheme() == "http" => builder.tls_certs_only([]),
-                None => builder,
+                .dns_resolver(GuardedResolver {
+                    rules: options.loopback,
+                    names: options.names.clone(),
+                });
+            match (&roots, &options.trust) {
+                (Some(roots), _) => builder.tls_certs_only(roots.iter().cloned()),
+                (None, Trust::Mutual(tls)) => builder
+                    .tls_backend_preconfigured((**tls).clone())
+                    .http1_only()
+                    .pool_max_idle_per_host(MUTUAL_IDLE)
+                    .pool_idle_timeout(MUTUAL_IDLE_TIME),
+                (None, _) if options.base.scheme() == "http" => builder.tls_certs_only([]),
+                (None, _) => builder,
             }
         };
         let reads = builder().build().map_err(HttpError::Tls)?;
@@ -251,8 +313,17 @@ impl HttpClient {
             }
             Ok(Err(error)) => {
                 let error = error.without_url();
+                let tls = tls_error(&error);
+                if let Some(why) = tls.and_then(untrusted) {
+                    return Err(TransportError::Untrusted { why, source: error });
+                }
+                if tls.is_some_and(not_accepted) {
+                    return Err(TransportError::NotAccepted(error));
+                }
                 return Err(if error.is_connect() || error.is_builder() {
                     TransportError::NotSent(error)
+                } else if never_written(&error) {
+                    TransportError::Closed(error)
                 } else if error.is_timeout() {
                     TransportError::TimedOut {
                         waited: started.elapsed(),
@@ -309,6 +380,82 @@ async fn read(mut response: reqwest::Response, cap: usize) -> Result<Bytes, Tran
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+/// Every error beneath an error, itself first. An I/O error hides what it is made of from `source`.
+fn beneath<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}
+
+/// What TLS had to say, somewhere beneath an error.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    beneath(error).find_map(|error| error.downcast_ref())
+}
+
+/// Whether the connection ended before hyper began to write the request. hyper cancels a request only while it is
+/// still queued (`proto/h1/dispatch.rs`, `client/dispatch.rs`); one that it has begun to write ends in other errors.
+fn never_written(error: &(dyn std::error::Error + 'static)) -> bool {
+    beneath(error)
+        .filter_map(|error| error.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_canceled)
+}
+
+/// What is wrong with the other side's certificate, if that is what an error is about.
+fn untrusted(error: &rustls::Error) -> Option<String> {
+    use rustls::CertificateError as Is;
+    let rustls::Error::InvalidCertificate(what) = error else {
+        return None;
+    };
+    Some(match what {
+        Is::Expired | Is::ExpiredContext { .. } => "the certificate has expired".to_owned(),
+        Is::NotValidYet | Is::NotValidYetContext { .. } => "the certificate is not valid yet".to_owned(),
+        // An authority of the same name with another key shows as a bad signature.
+        Is::UnknownIssuer | Is::BadSignature => {
+            "the certificate is of an authority that is not trusted here".to_owned()
+        }
+        Is::NotValidForName | Is::NotValidForNameContext { .. } => {
+            "the certificate is that of another name".to_owned()
+        }
+        Is::InvalidPurpose | Is::InvalidPurposeContext { .. } => {
+            "the certificate is not one for servers".to_owned()
+        }
+        Is::Revoked => "the certificate has been revoked".to_owned(),
+        Is::Other(other) => other.to_string(),
+        other => format!("the certificate is not valid ({other:?})"),
+    })
+}
+
+/// Whether the other side refused our certificate. In TLS 1.3 our side of the handshake is over by then, so this can
+/// come in place of an answer; the other side still says it before it reads a request.
+fn not_accepted(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Is;
+    let rustls::Error::AlertReceived(alert) = error else {
+        return false;
+    };
+    matches!(
+        alert,
+        Is::CertificateRequired
+            | Is::BadCertificate
+            | Is::UnsupportedCertificate
+            | Is::CertificateRevoked
+            | Is::CertificateExpired
+            | Is::CertificateUnknown
+            | Is::UnknownCA
+            | Is::AccessDenied
+            // Of handshakes alone (RFC 8446, section 6.2): a signature of ours that does not verify, as that of an
+            // authority with the name of theirs and another key.
+            | Is::DecryptError
+    )
 }
 
 /// Whole milliseconds.

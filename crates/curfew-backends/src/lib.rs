@@ -19,8 +19,10 @@ pub mod citrix;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod http;
+pub mod orbnet;
 pub mod registry;
 pub mod secret;
+pub mod windows_agent;
 
 pub use registry::{BackendConfig, BuildError, Deps, build};
 pub use secret::{SecretError, SecretRef, SecretSource};

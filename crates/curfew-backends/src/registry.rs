@@ -9,8 +9,10 @@ use std::time::Duration;
 use curfew_core::{BackendId, BackendKind, Clock, SessionBackend};
 use serde::Deserialize;
 
-use crate::citrix::{CitrixBackend, CitrixConfig, ConfigError};
+use crate::citrix::{CitrixBackend, CitrixConfig};
 use crate::http::HttpError;
+use crate::orbnet::{OrbnetBackend, OrbnetConfig};
+use crate::windows_agent::{WindowsBackend, WindowsConfig};
 use crate::{SecretError, SecretSource};
 
 /// One `[[backends]]` of the configuration, told apart by its `kind`.
@@ -19,6 +21,10 @@ use crate::{SecretError, SecretSource};
 pub enum BackendConfig {
     /// `kind = "citrix"`.
     Citrix(Box<CitrixConfig>),
+    /// `kind = "windows"`.
+    Windows(Box<WindowsConfig>),
+    /// `kind = "orbnet"`.
+    Orbnet(Box<OrbnetConfig>),
 }
 
 /// What every adapter is given.
@@ -38,7 +44,7 @@ pub enum BuildError {
         backend: BackendId,
         /// What is wrong.
         #[source]
-        source: ConfigError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The HTTP client cannot be made.
     #[error("the HTTP client of backend `{backend}` cannot be made")]
@@ -56,6 +62,8 @@ impl BackendConfig {
     pub fn id(&self) -> &BackendId {
         match self {
             Self::Citrix(config) => &config.id,
+            Self::Windows(config) => &config.id,
+            Self::Orbnet(config) => &config.id,
         }
     }
 
@@ -63,6 +71,8 @@ impl BackendConfig {
     pub fn kind(&self) -> BackendKind {
         match self {
             Self::Citrix(_) => BackendKind::Citrix,
+            Self::Windows(_) => BackendKind::Windows,
+            Self::Orbnet(_) => BackendKind::Orbnet,
         }
     }
 
@@ -70,6 +80,8 @@ impl BackendConfig {
     pub fn refresh_interval(&self) -> Duration {
         match self {
             Self::Citrix(config) => Duration::from_secs(config.refresh_seconds.into()),
+            Self::Windows(config) => Duration::from_secs(config.refresh_seconds.into()),
+            Self::Orbnet(config) => config.refresh_interval(),
         }
     }
 
@@ -80,6 +92,8 @@ impl BackendConfig {
     pub fn resolved(self, source: &dyn SecretSource) -> Result<Self, SecretError> {
         match self {
             Self::Citrix(config) => Ok(Self::Citrix(Box::new(config.resolved(source)?))),
+            Self::Windows(config) => Ok(Self::Windows(Box::new(config.resolved(source)?))),
+            Self::Orbnet(config) => Ok(Self::Orbnet(Box::new(config.resolved(source)?))),
         }
     }
 }
@@ -92,6 +106,8 @@ impl BackendConfig {
 pub fn build(config: &BackendConfig, deps: &Deps) -> Result<Arc<dyn SessionBackend>, BuildError> {
     match config {
         BackendConfig::Citrix(config) => Ok(Arc::new(CitrixBackend::new(config, deps)?)),
+        BackendConfig::Windows(config) => Ok(Arc::new(WindowsBackend::new(config, deps)?)),
+        BackendConfig::Orbnet(config) => Ok(Arc::new(OrbnetBackend::new(config, deps)?)),
     }
 }
 

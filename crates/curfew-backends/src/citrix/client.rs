@@ -21,7 +21,7 @@ use super::auth::{Desk, Token, Tokens};
 use super::config::{Credentials, Settings, is_identifier};
 use super::map::Frame;
 use super::wire;
-use crate::http::{BODY_CAP, Call, HttpClient, HttpError, HttpOptions, Purpose, millis};
+use crate::http::{BODY_CAP, Call, HttpClient, HttpError, HttpOptions, Names, Purpose, Trust, millis};
 
 /// How long one reading request may take.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,7 +109,8 @@ impl Client {
             backend: &settings.id,
             loopback: settings.loopback,
             base: &settings.base,
-            ca: settings.ca.as_deref(),
+            trust: Trust::of(settings.ca.as_deref()),
+            names: Names::System,
         })?;
         let frame = Frame {
             backend: settings.id.clone(),

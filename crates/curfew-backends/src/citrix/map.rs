@@ -46,6 +46,8 @@ pub(super) fn session(row: &wire::Session<'_>, frame: &Frame, observed_at: Times
     Some(Session {
         id,
         part: frame.part.clone(),
+        session_name: None,
+        protected: false,
         kind: kind(row),
         state: state(row),
         protocol: protocol(row),

@@ -43,7 +43,7 @@ impl CitrixBackend {
         let backend = || config.id.clone();
         let settings = config.check().map_err(|source| BuildError::Config {
             backend: backend(),
-            source,
+            source: source.into(),
         })?;
         let client =
             client::Client::new(settings, deps.clock.clone()).map_err(|source| BuildError::Http {

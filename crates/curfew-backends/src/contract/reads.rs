@@ -49,9 +49,13 @@ pub(super) async fn what_is_listed_can_be_read<R: Rig>(rig: R) {
         let Sight::Here(read) = reply.value else {
             panic!("{} was just listed: {:?}", listed.id, reply.value)
         };
+        // But for what goes on by itself.
         assert_eq!(
             Session {
                 observed_at: listed.observed_at,
+                idle_seconds: listed.idle_seconds,
+                bytes_received: listed.bytes_received,
+                bytes_sent: listed.bytes_sent,
                 ..*read
             },
             *listed

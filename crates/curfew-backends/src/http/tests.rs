@@ -8,8 +8,13 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use curfew_agent_api::TrustDomain;
+use curfew_agent_api::tls::{Identity, gateway_config};
+
 use super::*;
 use crate::citrix::tests::install_provider;
+use crate::windows_agent::tests::pki::{DOMAIN, Pair, Pki, agent};
+use crate::windows_agent::tests::stub::{Stub, sane};
 
 /// A server that reads the head of each request and answers with these bytes, then closes. Counts connections.
 async fn raw(answer: &'static [u8], lingers: bool) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -41,7 +46,8 @@ fn client(loopback: Loopback, ca: Option<&str>) -> HttpClient {
         backend: &backend,
         loopback,
         base: &base,
-        ca,
+        trust: Trust::of(ca),
+        names: Names::System,
     };
     HttpClient::new(&options).expect("a client")
 }
@@ -205,13 +211,13 @@ async fn a_name_that_leads_to_this_machine_is_not_connected_unless_allowed() {
 }
 
 /// A certificate authority, and a certificate that it gave to `localhost`.
-struct Pki {
+struct Localhost {
     ca: String,
     cert: String,
     key: String,
 }
 
-fn pki() -> Pki {
+fn localhost() -> Localhost {
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().expect("a key");
@@ -221,7 +227,7 @@ fn pki() -> Pki {
     let cert = cert
         .signed_by(&key, &Issuer::new(params, ca_key))
         .expect("a certificate");
-    Pki {
+    Localhost {
         ca,
         cert: cert.pem(),
         key: key.serialize_pem(),
@@ -231,7 +237,7 @@ fn pki() -> Pki {
 #[tokio::test]
 async fn only_the_given_authority_is_trusted() {
     install_provider();
-    let (ours, theirs) = (pki(), pki());
+    let (ours, theirs) = (localhost(), localhost());
     let config = curfew_sim::CitrixSimConfig::cloud().tls(ours.cert.clone(), ours.key.clone());
     let sim = curfew_sim::CitrixSim::start(config).await.expect("it starts");
     let url = format!("{}/cvad/manage/Sessions/x/$logoff", sim.url());
@@ -263,8 +269,94 @@ fn a_ca_that_is_none_is_refused() {
             backend: &backend,
             loopback: Loopback::Refused,
             base: &base,
-            ca: Some(pem),
+            trust: Trust::Only(pem),
+            names: Names::System,
         };
         assert!(HttpClient::new(&options).is_err(), "{pem:?}");
     }
+}
+
+/// A client that shows `pair`, trusts `ca`, and knows these names.
+fn mutual(loopback: Loopback, ca: &str, pair: &Pair, names: &[(&str, &str)]) -> HttpClient {
+    install_provider();
+    let domain = TrustDomain::parse(DOMAIN).expect("a trust domain");
+    let identity = Identity::from_pem(&pair.cert, &pair.key).expect("an identity");
+    let tls = gateway_config(&domain, ca, identity).expect("a TLS set-up");
+    let names = names
+        .iter()
+        .map(|(name, to)| ((*name).to_owned(), (*to).to_owned()));
+    let options = HttpOptions {
+        backend: &BackendId::parse("test").expect("an id"),
+        loopback,
+        base: &Url::parse("https://term04").expect("a URL"),
+        trust: Trust::Mutual(Box::new(tls)),
+        names: Names::Configured(Arc::new(names.collect())),
+    };
+    HttpClient::new(&options).expect("a client")
+}
+
+async fn term04(pki: &Pki) -> Stub {
+    Stub::start(&pki.ca, &pki.pair(&[&agent("term04")]), sane("TERM04")).await
+}
+
+#[tokio::test]
+async fn a_name_leads_where_the_configuration_says_and_nowhere_else() {
+    let pki = Pki::new();
+    let stub = term04(&pki).await;
+    let port = stub.address.port();
+    let names = [
+        ("term04", "127.0.0.1"),
+        ("here", "localhost"),
+        ("there", "169.254.169.254"),
+    ];
+    let client = mutual(Loopback::Allowed, &pki.ca, &pki.gateway(), &names);
+    let answer = send(
+        &client,
+        Purpose::Act,
+        &format!("https://term04:{port}/v1/sessions/3/logoff"),
+    )
+    .await;
+    assert_eq!(answer.expect("an answer").status, StatusCode::OK);
+    // The certificate is that of the name that was asked for, wherever that leads.
+    let error = send(&client, Purpose::Act, &format!("https://here:{port}/")).await;
+    assert!(
+        matches!(error, Err(TransportError::Untrusted { .. })),
+        "{error:?}"
+    );
+    // Not configured, though the system knows it; and refused wherever it comes from.
+    for name in ["localhost", "there"] {
+        let error = send(&client, Purpose::Act, &format!("https://{name}:{port}/")).await;
+        assert!(
+            matches!(error, Err(TransportError::NotSent(_))),
+            "{name}: {error:?}"
+        );
+    }
+    let strict = mutual(Loopback::Refused, &pki.ca, &pki.gateway(), &names);
+    let error = send(&strict, Purpose::Act, &format!("https://term04:{port}/")).await;
+    assert!(matches!(error, Err(TransportError::NotSent(_))), "{error:?}");
+    assert_eq!(stub.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn an_act_that_is_refused_for_our_certificate_was_not_sent_and_is_of_known_outcome() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let stub = term04(&pki).await;
+    let client = mutual(
+        Loopback::Allowed,
+        &pki.ca,
+        &other.gateway(),
+        &[("term04", "127.0.0.1")],
+    );
+    let url = format!("https://term04:{}/v1/sessions/3/logoff", stub.address.port());
+    for _ in 0..50 {
+        let error = send(&client, Purpose::Act, &url)
+            .await
+            .expect_err("it is refused");
+        assert!(
+            matches!(error, TransportError::NotAccepted(_) | TransportError::Closed(_)),
+            "{error:?}"
+        );
+        assert_ne!(error.kind(Purpose::Act), BackendErrorKind::OutcomeUnknown);
+    }
+    assert_eq!(stub.asked(), []);
 }

@@ -87,6 +87,13 @@ fn wrong_configurations_are_told_what_is_wrong() {
     assert!(said.iter().all(|text| !text.contains("hunter2")));
 }
 
+fn origin(config: BackendConfig) -> String {
+    match config {
+        BackendConfig::Citrix(config) => config.origin(),
+        other => panic!("{other:?} is no Citrix site"),
+    }
+}
+
 #[test]
 fn every_cloud_region_has_its_own_host() {
     let hosts: Vec<String> = ["global", "us", "eu", "ap-s", "jp"]
@@ -94,12 +101,10 @@ fn every_cloud_region_has_its_own_host() {
         .map(|region| {
             let config: BackendConfig =
                 toml::from_str(&format!("{CLOUD}region = '{region}'")).expect("it reads");
-            let BackendConfig::Citrix(config) = config;
-            config.origin()
+            origin(config)
         })
         .collect();
-    let BackendConfig::Citrix(unsaid) = toml::from_str(CLOUD).expect("it reads");
-    assert_eq!(unsaid.origin(), hosts[0]);
+    assert_eq!(origin(toml::from_str(CLOUD).expect("it reads")), hosts[0]);
     insta::assert_snapshot!(hosts.join("\n"), @r"
     https://api.cloud.com
     https://api-us.cloud.com
