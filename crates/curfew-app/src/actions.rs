@@ -1,8 +1,11 @@
 //! The acts: disconnect, log off, message. Authorize, record, act, confirm, record.
 //!
-//! Not here: how an operation moves (`curfew_core::machine`) and who carries it on after a crash (`runner`).
+//! Not here: finding a session that is named without its id (`resolve`), how an operation moves
+//! (`curfew_core::machine`) and who carries it on after a crash (`runner`).
 //! Invariant: everything after the intent's commit runs in a task of the gateway, so a client that hangs up
 //! changes nothing.
+
+mod resolve;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-use crate::directory::{Directory, Row, chain};
+use crate::directory::{Directory, Listed, chain};
 use crate::driver::{Begin, Driver, Leased, Standing};
+
+pub use resolve::Resolve;
 
 /// What a live read may take that only looks for the facts of an unknown target.
 const LOOK_UP: Duration = Duration::from_secs(3);
@@ -58,14 +63,14 @@ pub enum Acted {
         /// The operation.
         operation: Box<Operation>,
         /// The session as the directory has it now; `None` if it is gone.
-        row: Option<Arc<Row>>,
+        row: Option<Listed>,
     },
     /// It has ended, but the end could not be committed yet.
     Unwritten {
         /// The operation, as it will be committed.
         operation: Box<Operation>,
         /// The session as the directory has it now; `None` if it is gone.
-        row: Option<Arc<Row>>,
+        row: Option<Listed>,
     },
 }
 
@@ -134,6 +139,7 @@ impl Actions {
         capabilities: &Capabilities,
     ) -> Vec<ActionKind> {
         let makes_sense = |kind| match (kind, session.state) {
+            _ if session.protected => false,
             (_, SessionState::LoggingOff) => false,
             (ActionKind::Disconnect, SessionState::Disconnected) => capabilities.disconnect_ends_session,
             (ActionKind::Message, state) => state != SessionState::Disconnected,
@@ -150,38 +156,6 @@ impl Actions {
                     == Decision::Allow
             })
             .collect()
-    }
-
-    /// Finds the one visible VPN session that a dashboard calls `native`, without a backend's name.
-    ///
-    /// # Errors
-    /// [`ActError::Forbidden`] if the caller may not act at all.
-    pub async fn resolve_bare(
-        &self,
-        caller: &Caller,
-        request: &RequestMeta,
-        native: &str,
-        kind: ActionKind,
-        words: (Option<String>, Option<String>),
-    ) -> Result<Option<SessionId>, ActError> {
-        let permission = permission_for(kind);
-        if self.authorizer.decide(caller, permission, None) != Decision::Allow {
-            let refusal = Refusal {
-                action: kind.into(),
-                why: DenyReason::Forbidden,
-                missing: Some(permission),
-                session: Some(native.to_owned()),
-                target: None,
-                reason: words.0,
-                ticket: words.1,
-            };
-            self.deny(caller, request, refusal).await;
-            return Err(ActError::Forbidden { missing: permission });
-        }
-        let mut found = self
-            .directory
-            .vpn_sessions(|backend| self.authorizer.sees(caller, backend), native);
-        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     /// Records that a document held more than one act, none of which was done.
@@ -252,6 +226,12 @@ impl Actions {
         self.begin(caller, request, act).await
     }
 
+    fn sees_sessions(&self, caller: &Caller, backend: &str) -> bool {
+        self.authorizer
+            .decide(caller, Permission::SessionsRead, Some(backend))
+            == Decision::Allow
+    }
+
     async fn begin(
         &self,
         caller: &Caller,
@@ -277,13 +257,9 @@ impl Actions {
         };
         let last = self.watch(&mut standing, Instant::now() + act.wait).await;
         // The right to act is not the right to see.
-        let sees = self
-            .authorizer
-            .decide(caller, Permission::SessionsRead, Some(act.session.backend_str()));
         let row = self
             .directory
-            .row(&act.session)
-            .filter(|_| sees == Decision::Allow);
+            .shown(|backend| self.sees_sessions(caller, backend), &act.session);
         Ok(match last {
             Standing::Open(operation) | Standing::Ended(operation) => Acted::Operation {
                 operation: Box::new(operation),
@@ -322,7 +298,7 @@ impl Actions {
                     .drive(
                         operation,
                         Leased { lease, since },
-                        Begin::Fresh(recorded),
+                        Begin::Fresh(Box::new(recorded)),
                         Some(watch),
                     )
                     .await;

@@ -21,12 +21,12 @@ pub mod runner;
 mod testing;
 pub mod upshot;
 
-pub use actions::{ActError, ActRequest, Acted, Actions};
+pub use actions::{ActError, ActRequest, Acted, Actions, Resolve};
 pub use app::{App, BackendEntry, Check, Parts, Settings};
 pub use audit::{AuditPage, AuditQuery};
 pub use directory::{
-    BackendReading, Cursor, Direction, Directory, ListQuery, OrderField, Page, PageSpec, ReadingStatus, Row,
-    SessionOrder,
+    BackendReading, Cursor, Direction, Directory, Found, ListQuery, Listed, OrderField, Page, PageSpec,
+    ReadingStatus, Row, SessionOrder, TargetName,
 };
 pub use policy::{Authorized, BuiltInRoles, Denied, ReadAudit, ReadOperations, Right, ViewSessions};
 pub use upshot::Upshot;

@@ -17,6 +17,8 @@ mod model;
 mod mutation;
 mod query;
 mod schema;
+#[cfg(test)]
+mod testing;
 
 pub use call::{Answer, Ending, GraphqlCall, Via, error_body};
 pub use code::ErrorCode;

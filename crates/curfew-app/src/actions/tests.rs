@@ -10,6 +10,7 @@ mod ends;
 mod ledger;
 mod life;
 mod refused;
+mod resolved;
 
 const INTENT: [&str; 2] = ["INTENT", "ATTEMPT 1"];
 

@@ -4,11 +4,17 @@
 //! dashboards cost a vendor one listing.
 //! Invariant: a backend that fails makes a listing partial; it never makes it empty or an error.
 
+mod board;
+mod find;
+mod marks;
 mod page;
 mod row;
+mod seen;
 mod slot;
 mod snapshot;
+mod twins;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +26,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use find::{Found, TargetName};
 pub use page::{Cursor, Direction, PageSpec, SessionOrder};
 pub use row::{OrderField, Row};
 pub(crate) use slot::chain;
 
 use crate::policy::{Authorized, ViewSessions};
+use board::{Board, Picture};
 use row::Matcher;
 use slot::Slot;
+use twins::{Side, side};
 
 /// The longest a query waits for a reading.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
@@ -95,11 +104,37 @@ pub struct ListQuery {
     pub count: bool,
 }
 
+/// A session as one caller is shown it: its row, and that of the same session on another backend they see.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    row: Arc<Row>,
+    twin: Option<Arc<Row>>,
+}
+
+impl Listed {
+    /// The rows that are this session, the one whose backend brokers it first.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<Row>> {
+        let pair = match (&self.twin, side(self.row.kind)) {
+            (Some(twin), Some(Side::Host)) => [Some(twin), Some(&self.row)],
+            (twin, _) => [Some(&self.row), twin.as_ref()],
+        };
+        pair.into_iter().flatten()
+    }
+}
+
+impl Deref for Listed {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        &self.row
+    }
+}
+
 /// One page of sessions.
 #[derive(Debug)]
 pub struct Page {
     /// The rows.
-    pub rows: Vec<Arc<Row>>,
+    pub rows: Vec<Listed>,
     /// The order they are in.
     pub order: SessionOrder,
     /// Whether rows follow.
@@ -115,6 +150,7 @@ pub struct Page {
 /// Every online session of every backend.
 pub struct Directory {
     slots: Vec<Arc<Slot>>,
+    board: Arc<Board>,
     authorizer: Arc<dyn Authorizer>,
     clock: Arc<dyn Clock>,
 }
@@ -126,13 +162,17 @@ impl Directory {
         authorizer: Arc<dyn Authorizer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let mut slots: Vec<_> = backends
+        let mut backends = backends;
+        backends.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
+        let board = Arc::new(Board::new(backends.iter().map(|(backend, _)| backend.kind())));
+        let slots = backends
             .into_iter()
-            .map(|(backend, interval)| Arc::new(Slot::new(backend, interval)))
+            .zip(0..)
+            .map(|((backend, interval), place)| Arc::new(Slot::new(backend, interval, board.clone(), place)))
             .collect();
-        slots.sort_by(|a, b| a.backend.id().cmp(b.backend.id()));
         Self {
             slots,
+            board,
             authorizer,
             clock,
         }
@@ -155,27 +195,50 @@ impl Directory {
 
     /// One page of sessions.
     pub async fn page(&self, who: &Authorized<'_, ViewSessions>, query: &ListQuery) -> Page {
-        let slots = self.visible(who);
-        let wanted: Vec<&Arc<Slot>> = slots
+        let visible = self.visible(who);
+        let wanted: Vec<&Arc<Slot>> = visible
             .iter()
             .copied()
             .filter(|slot| covers(&query.filter, slot))
             .collect();
         self.await_readings(&wanted, query.max_age).await;
-        let views: Vec<_> = wanted.iter().map(|slot| slot.view()).collect();
+        let picture = self.board.picture();
+        let listed = self.places(&wanted);
+        let views = picture.seen(&listed);
         let matcher = Matcher::new(&query.filter);
         let rows = page::page(&views, &matcher, query.order, &query.page);
-        let total = query
-            .count
-            .then(|| page::count(&views, &matcher, selects_all(&query.filter)));
+        let total = query.count.then(|| {
+            if selects_all(&query.filter) {
+                picture.len(&listed)
+            } else {
+                page::count(&views, &matcher)
+            }
+        });
+        let sees = self.places(&visible);
+        let show = |row| self.listed(&picture, row, |slot| sees[slot]);
         Page {
-            rows: rows.rows,
+            rows: rows.rows.into_iter().map(show).collect(),
             order: query.order,
             has_next: rows.has_next,
             has_previous: rows.has_previous,
             total,
             readings: wanted.iter().map(|slot| self.reading_of(slot)).collect(),
         }
+    }
+
+    /// Which places on the board these slots have.
+    fn places(&self, slots: &[&Arc<Slot>]) -> Vec<bool> {
+        let mut places = vec![false; self.slots.len()];
+        slots.iter().for_each(|slot| places[slot.place] = true);
+        places
+    }
+
+    /// A row as it is shown to somebody who sees the slots that `sees` lets through.
+    fn listed(&self, picture: &Picture, row: Arc<Row>, sees: impl Fn(usize) -> bool) -> Listed {
+        let slot = self.slot(row.session.id.backend_str());
+        let twin = slot.and_then(|slot| picture.twin_of(slot.place, &row));
+        let twin = twin.filter(|(slot, _)| sees(*slot)).map(|(_, row)| row.clone());
+        Listed { row, twin }
     }
 
     async fn await_readings(&self, slots: &[&Arc<Slot>], max_age: Option<Duration>) {
@@ -192,13 +255,11 @@ impl Directory {
 
     /// One session, from the snapshot; `None` if it is gone, hidden, or another generation has its place. Joins the
     /// first reading of its backend, as [`Directory::page`] does.
-    pub async fn session(&self, who: &Authorized<'_, ViewSessions>, id: &SessionId) -> Option<Arc<Row>> {
-        let slot = self.slot(id.backend_str())?;
-        if !who.on(&*self.authorizer, id.backend_str()) {
-            return None;
-        }
+    pub async fn session(&self, who: &Authorized<'_, ViewSessions>, id: &SessionId) -> Option<Listed> {
+        let sees = |backend: &str| who.on(&*self.authorizer, backend);
+        let slot = self.slot(id.backend_str()).filter(|_| sees(id.backend_str()))?;
         slot.first_reading(Instant::now() + LONGEST_WAIT).await;
-        slot.view().get(id).cloned()
+        self.shown(sees, id)
     }
 
     /// How each visible backend's reading stands.
@@ -238,29 +299,22 @@ impl Directory {
         self.slot(id.backend_str())?.view().get(id).cloned()
     }
 
+    /// The same as it is shown to somebody who sees sessions on the backends that `sees` lets through.
+    pub(crate) fn shown(&self, sees: impl Fn(&str) -> bool, id: &SessionId) -> Option<Listed> {
+        let slot = self.slot(id.backend_str())?;
+        if !sees(id.backend_str()) {
+            return None;
+        }
+        let picture = self.board.picture();
+        let row = picture.views[slot.place].get(id)?.clone();
+        Some(self.listed(&picture, row, |slot| sees(self.slots[slot].backend.id().as_str())))
+    }
+
     /// Takes what a live read has just shown into the directory.
     pub(crate) fn saw(&self, id: &SessionId, session: Option<&Session>) {
         if let Some(slot) = self.slot(id.backend_str()) {
             slot.saw(id, session);
         }
-    }
-
-    /// The sessions on visible VPN backends whose native id is `native`.
-    pub(crate) fn vpn_sessions(&self, sees: impl Fn(&str) -> bool, native: &str) -> Vec<SessionId> {
-        self.slots
-            .iter()
-            .filter(|slot| slot.kind.is_vpn() && sees(slot.backend.id().as_str()))
-            .flat_map(|slot| {
-                let view = slot.view();
-                view.iter()
-                    .filter(|row| {
-                        let own = row.session.id.native();
-                        own == native || own.rsplit('/').next() == Some(native)
-                    })
-                    .map(|row| row.session.id.clone())
-                    .collect::<Vec<_>>()
-            })
-            .collect()
     }
 
     fn slot(&self, id: &str) -> Option<&Arc<Slot>> {
@@ -292,7 +346,7 @@ impl Directory {
             status,
             session_count: slot.view().len(),
             observed_at: readings.observed_at,
-            parts: readings.parts,
+            parts: readings.parts.len(),
             failed_parts: readings
                 .failed_parts
                 .iter()

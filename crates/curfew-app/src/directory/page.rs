@@ -12,7 +12,7 @@ use curfew_core::SessionId;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Matcher, OrderField, OrderKey, Row};
-use super::snapshot::View;
+use super::seen::Seen;
 
 /// Which way an order runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub(super) struct Rows {
 }
 
 /// One page of the merged views.
-pub(super) fn page(views: &[Arc<View>], matcher: &Matcher<'_>, order: SessionOrder, spec: &PageSpec) -> Rows {
+pub(super) fn page(views: &[Seen<'_>], matcher: &Matcher<'_>, order: SessionOrder, spec: &PageSpec) -> Rows {
     let (count, cursor, backwards) = match spec {
         PageSpec::First(count, cursor) => (*count, cursor.as_ref(), false),
         PageSpec::Last(count, cursor) => (*count, cursor.as_ref(), true),
@@ -176,23 +176,20 @@ pub(super) fn page(views: &[Arc<View>], matcher: &Matcher<'_>, order: SessionOrd
 }
 
 /// How many rows of the views match.
-pub(super) fn count(views: &[Arc<View>], matcher: &Matcher<'_>, everything: bool) -> usize {
-    if everything {
-        return views.iter().map(|view| view.len()).sum();
-    }
+pub(super) fn count(views: &[Seen<'_>], matcher: &Matcher<'_>) -> usize {
     if matcher.user.is_some() {
         return of_user(views, matcher).count();
     }
     views
         .iter()
-        .flat_map(|view| view.iter())
+        .flat_map(Seen::iter)
         .filter(|row| matcher.matches(row))
         .count()
 }
 
 /// A user has few sessions: they are looked up and sorted, not walked to.
 fn by_user(
-    views: &[Arc<View>],
+    views: &[Seen<'_>],
     matcher: &Matcher<'_>,
     field: OrderField,
     cursor: Option<&Cursor>,
@@ -219,23 +216,17 @@ fn by_user(
     rows
 }
 
-fn of_user<'a>(views: &'a [Arc<View>], matcher: &'a Matcher<'_>) -> impl Iterator<Item = &'a Arc<Row>> {
+fn of_user<'a>(views: &'a [Seen<'_>], matcher: &'a Matcher<'_>) -> impl Iterator<Item = &'a Arc<Row>> {
     let spelling = matcher.user.as_deref().unwrap_or_default();
     views
         .iter()
-        .flat_map(move |view| {
-            let base = view
-                .base
-                .of_user(spelling)
-                .filter(|row| !view.patches.contains_key(&row.session.id));
-            base.chain(view.patches.values().flatten())
-        })
+        .flat_map(move |view| view.of_user(spelling))
         .filter(|row| matcher.matches(row))
 }
 
 /// The rows of one view from a place on, in one direction.
 struct Walk<'a> {
-    view: &'a View,
+    view: &'a Seen<'a>,
     field: OrderField,
     /// Rows of the base that are left: ascending from the front, descending from the back.
     left: std::ops::Range<usize>,
@@ -245,8 +236,9 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(view: &'a View, field: OrderField, cursor: Option<&Cursor>, ascending: bool) -> Self {
-        let len = view.base.rows.len();
+    fn new(view: &'a Seen<'a>, field: OrderField, cursor: Option<&Cursor>, ascending: bool) -> Self {
+        let base = view.base();
+        let len = base.rows.len();
         let left = match cursor {
             None => 0..len,
             Some(cursor) => {
@@ -254,7 +246,7 @@ impl<'a> Walk<'a> {
                     let (mut low, mut high) = (0, len);
                     while low < high {
                         let middle = low.midpoint(high);
-                        if keep(cursor.ascending(view.base.nth(field, middle))) {
+                        if keep(cursor.ascending(&base.rows[base.nth(field, middle)])) {
                             low = middle + 1;
                         } else {
                             high = middle;
@@ -275,9 +267,7 @@ impl<'a> Walk<'a> {
             Ordering::Less
         };
         let mut restated: Vec<&Arc<Row>> = view
-            .patches
-            .values()
-            .flatten()
+            .restated()
             .filter(|row| cursor.is_none_or(|cursor| cursor.ascending(row) == beyond))
             .collect();
         restated.sort_unstable_by(|a, b| {
@@ -298,6 +288,7 @@ impl<'a> Walk<'a> {
 
     fn peek(&mut self) -> Option<&'a Arc<Row>> {
         let base = loop {
+            self.left = self.view.skip(self.field, self.left.clone(), self.ascending);
             if self.left.is_empty() {
                 break None;
             }
@@ -306,8 +297,7 @@ impl<'a> Walk<'a> {
             } else {
                 self.left.end - 1
             };
-            let row = self.view.base.nth(self.field, next);
-            if self.view.patches.is_empty() || !self.view.patches.contains_key(&row.session.id) {
+            if let Some(row) = self.view.unpatched(self.view.base().nth(self.field, next)) {
                 break Some(row);
             }
             self.skip_base();

@@ -8,6 +8,9 @@ use std::net::IpAddr;
 
 use curfew_core::{BackendKind, Session, SessionFilter};
 
+use super::find::handles;
+use super::twins;
+
 /// What sessions are ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderField {
@@ -43,8 +46,10 @@ pub struct Row {
     /// The product it is on.
     pub kind: BackendKind,
     pub(super) user: Box<str>,
-    machine: Box<str>,
-    dns: Box<str>,
+    pub(super) machine: Box<str>,
+    pub(super) dns: Box<str>,
+    /// What rows of the same session on other backends have in common with it, if there can be any.
+    pub(super) twin_key: Option<u64>,
     client: Option<IpAddr>,
     haystack: Box<str>,
 }
@@ -90,9 +95,11 @@ impl Row {
                 .iter()
                 .for_each(|application| add(Some(&application.name)));
         }
+        let machine = lower(&session.machine.name);
         Self {
             user: session.user.name.to_lowercase().into(),
-            machine: lower(&session.machine.name),
+            twin_key: twins::key(kind, &machine, session.user.sid.as_deref()),
+            machine,
             dns: lower(&session.machine.dns_name),
             client: session
                 .client
@@ -115,6 +122,11 @@ impl Row {
         ]
         .into_iter()
         .flatten()
+    }
+
+    /// What the session is called by those who do not know its id; see [`handles`].
+    pub(super) fn handles(&self) -> impl Iterator<Item = String> {
+        handles(self)
     }
 
     pub(super) fn key(&self, field: OrderField) -> OrderKey<&str> {

@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use curfew_core::{
     BackendError, BackendErrorKind, BackendKind, Listing, PartName, ReadCtx, Session, SessionBackend,
     SessionId, TargetSnapshot, Timestamp,
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::board::Board;
 use super::row::Row;
 use super::snapshot::{Snapshot, View};
 
@@ -42,8 +42,8 @@ pub(super) struct Readings {
     pub last_start: Option<Instant>,
     /// Why the last reading failed.
     pub error: Option<BackendError>,
-    /// How many parts the last good reading had, and which failed.
-    pub parts: usize,
+    /// Which parts the last good reading had, and which failed.
+    pub parts: Vec<PartName>,
     pub failed_parts: Vec<(PartName, String)>,
 }
 
@@ -70,7 +70,9 @@ pub(super) struct Slot {
     pub backend: Arc<dyn SessionBackend>,
     pub kind: BackendKind,
     pub interval: Duration,
-    view: ArcSwap<View>,
+    /// Which of the board's views is this backend's.
+    pub place: usize,
+    board: Arc<Board>,
     /// Held while the view is replaced.
     written: Mutex<Written>,
     readings: watch::Sender<Arc<Readings>>,
@@ -78,12 +80,18 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub fn new(backend: Arc<dyn SessionBackend>, interval: Duration) -> Self {
+    pub fn new(
+        backend: Arc<dyn SessionBackend>,
+        interval: Duration,
+        board: Arc<Board>,
+        place: usize,
+    ) -> Self {
         Self {
             kind: backend.kind(),
             backend,
             interval,
-            view: ArcSwap::default(),
+            place,
+            board,
             written: Mutex::default(),
             readings: watch::Sender::new(Arc::default()),
             wanted: Notify::new(),
@@ -91,7 +99,7 @@ impl Slot {
     }
 
     pub fn view(&self) -> Arc<View> {
-        self.view.load_full()
+        self.board.view(self.place)
     }
 
     pub fn readings(&self) -> Arc<Readings> {
@@ -100,7 +108,7 @@ impl Slot {
 
     /// What is known of a session, also shortly after it has gone.
     pub fn recall(&self, id: &SessionId) -> Option<TargetSnapshot> {
-        if let Some(row) = self.view.load().get(id) {
+        if let Some(row) = self.view().get(id) {
             return Some(TargetSnapshot::of(&row.session));
         }
         self.written
@@ -194,7 +202,7 @@ impl Slot {
             .record(start.elapsed().as_secs_f64());
         let readings = match reading {
             Ok(listing) => {
-                let parts = listing.parts.len();
+                let parts = listing.parts.iter().map(|part| part.name.clone()).collect();
                 let failed: Vec<_> = listing
                     .parts
                     .iter()
@@ -232,7 +240,7 @@ impl Slot {
         metrics::counter!("curfew_listings_total", "backend" => backend.as_str().to_owned(), "result" => result)
             .increment(1);
         metrics::gauge!("curfew_sessions", "backend" => backend.as_str().to_owned())
-            .set(self.view.load().len() as f64);
+            .set(self.view().len() as f64);
         self.readings.send_replace(Arc::new(readings));
     }
 
@@ -244,7 +252,7 @@ impl Slot {
         if !failed.is_empty() {
             // What a failed part had at its last good reading stays, with its own `observed_at`; but for what has
             // moved to a part that answers.
-            let kept = self.view.load_full();
+            let kept = self.view();
             let read: HashSet<SessionId> = rows.iter().map(|row| row.session.id.clone()).collect();
             let stays = |row: &&Arc<Row>| {
                 failed.iter().any(|(part, _)| *part == row.session.part) && !read.contains(&row.session.id)
@@ -262,14 +270,14 @@ impl Slot {
             .iter()
             .map(|(id, patch)| (id.clone(), patch.row.clone()))
             .collect();
-        self.view.store(Arc::new(View { base, patches }));
+        self.board.put(self.place, View { base, patches }, None);
     }
 
     /// Takes what a live read has just shown of one session into the view.
     pub fn saw(&self, id: &SessionId, session: Option<&Session>) {
         let row = session.map(|session| Arc::new(Row::new(session.clone(), self.kind)));
         let mut written = self.written.lock();
-        let view = self.view.load_full();
+        let view = self.view();
         let known = view.get(id).cloned();
         if row.is_none()
             && let Some(known) = &known
@@ -293,7 +301,7 @@ impl Slot {
         if known.is_none() && row.is_none() {
             return;
         }
-        self.view.store(Arc::new(view.patched(id, row)));
+        self.board.put(self.place, view.patched(id, row), Some(id));
     }
 }
 

@@ -20,9 +20,32 @@ pub(super) struct Snapshot {
     pub rows: Vec<Arc<Row>>,
     /// By start, machine and state; the order by user is that of `rows` itself.
     orders: [Vec<u32>; 3],
-    /// (hash of a spelling of the user, row), sorted; who looks something up compares the row itself.
-    by_user: Vec<(u64, u32)>,
     by_id: HashMap<SessionId, u32>,
+    by_user: Index,
+    by_handle: Index,
+    by_twin_key: Index,
+}
+
+/// (hash of a key, row), sorted; who looks something up compares the row itself.
+#[derive(Debug, Default)]
+struct Index(Vec<(u64, u32)>);
+
+impl Index {
+    fn new(keys: impl Iterator<Item = (u64, u32)>) -> Self {
+        let mut index: Vec<_> = keys.collect();
+        index.sort_unstable();
+        index.dedup();
+        index.shrink_to_fit();
+        Self(index)
+    }
+
+    fn rows(&self, wanted: u64) -> impl Iterator<Item = u32> {
+        let start = self.0.partition_point(|(key, _)| *key < wanted);
+        self.0[start..]
+            .iter()
+            .take_while(move |(key, _)| *key == wanted)
+            .map(|(_, row)| *row)
+    }
 }
 
 impl Snapshot {
@@ -38,51 +61,52 @@ impl Snapshot {
             order(OrderField::Machine),
             order(OrderField::State),
         ];
-        let mut by_user = Vec::with_capacity(rows.len() * 3);
-        for (index, row) in rows.iter().enumerate() {
-            by_user.extend(
-                row.user_spellings()
-                    .map(|spelling| (hash(&spelling), index as u32)),
-            );
-        }
-        by_user.sort_unstable();
-        by_user.dedup();
-        let by_id = rows
-            .iter()
-            .enumerate()
-            .map(|(index, row)| (row.session.id.clone(), index as u32))
-            .collect();
+        let each = || rows.iter().zip(0..);
+        let spellings = each().flat_map(|(row, at)| row.user_spellings().map(move |it| (hash(&it), at)));
+        let handles = each().flat_map(|(row, at)| row.handles().map(move |it| (hash(&it), at)));
+        let twin_keys = each().filter_map(|(row, at)| Some((row.twin_key?, at)));
         Self {
-            rows,
+            by_id: each().map(|(row, at)| (row.session.id.clone(), at)).collect(),
+            by_user: Index::new(spellings),
+            by_handle: Index::new(handles),
+            by_twin_key: Index::new(twin_keys),
             orders,
-            by_user,
-            by_id,
+            rows,
         }
     }
 
-    /// The `n`-th row in the order of `field`.
-    pub fn nth(&self, field: OrderField, n: usize) -> &Arc<Row> {
-        let index = match field {
+    /// Which row is the `n`-th in the order of `field`.
+    pub fn nth(&self, field: OrderField, n: usize) -> usize {
+        match field {
             OrderField::User => n,
             OrderField::StartedAt => self.orders[0][n] as usize,
             OrderField::Machine => self.orders[1][n] as usize,
             OrderField::State => self.orders[2][n] as usize,
-        };
-        &self.rows[index]
+        }
     }
 
-    pub fn get(&self, id: &SessionId) -> Option<&Arc<Row>> {
-        self.by_id.get(id).map(|index| &self.rows[*index as usize])
+    /// Where a row of this snapshot stands in the order of `field`; the reverse of [`Snapshot::nth`].
+    pub fn position(&self, field: OrderField, row: &Row) -> usize {
+        let (mut low, mut high) = (0, self.rows.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.rows[self.nth(field, middle)].compare(row, field).is_lt() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The place of a session's row.
+    pub fn place(&self, id: &SessionId) -> Option<usize> {
+        self.by_id.get(id).map(|place| *place as usize)
     }
 
     /// Rows whose user may have this spelling, in no order.
-    pub fn of_user(&self, spelling: &str) -> impl Iterator<Item = &Arc<Row>> {
-        let wanted = hash(spelling);
-        let start = self.by_user.partition_point(|(hash, _)| *hash < wanted);
-        self.by_user[start..]
-            .iter()
-            .take_while(move |(hash, _)| *hash == wanted)
-            .map(|(_, index)| &self.rows[*index as usize])
+    pub fn of_user(&self, spelling: &str) -> impl Iterator<Item = usize> {
+        self.by_user.rows(hash(spelling)).map(|row| row as usize)
     }
 }
 
@@ -92,7 +116,16 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// What a query sees of one backend: a snapshot, and what acts have changed since.
+/// Where in a view a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the snapshot.
+    Base(usize),
+    /// Among the patches.
+    Restated,
+}
+
+/// What is known of one backend: a snapshot, and what acts have changed since.
 #[derive(Debug, Default, Clone)]
 pub(super) struct View {
     pub base: Arc<Snapshot>,
@@ -114,25 +147,65 @@ impl View {
         }
     }
 
+    /// A row of the base, unless an act removed or restated it.
+    pub fn unpatched(&self, place: usize) -> Option<&Arc<Row>> {
+        let row = &self.base.rows[place];
+        (self.patches.is_empty() || !self.patches.contains_key(&row.session.id)).then_some(row)
+    }
+
+    /// Rows that acts restated.
+    pub fn restated(&self) -> impl Iterator<Item = &Arc<Row>> {
+        self.patches.values().flatten()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
-        self.base
-            .rows
-            .iter()
-            .filter(|row| self.patches.is_empty() || !self.patches.contains_key(&row.session.id))
-            .chain(self.patches.values().flatten())
+        (0..self.base.rows.len())
+            .filter_map(|place| self.unpatched(place))
+            .chain(self.restated())
     }
 
     pub fn get(&self, id: &SessionId) -> Option<&Arc<Row>> {
         match self.patches.get(id) {
             Some(patch) => patch.as_ref(),
-            None => self.base.get(id),
+            None => self.base.place(id).map(|place| &self.base.rows[place]),
         }
+    }
+
+    /// Rows that may be called `handle`, in no order; see [`super::find::handles`].
+    pub fn called<'a>(&'a self, handle: &'a str) -> impl Iterator<Item = &'a Arc<Row>> {
+        let base = self.base.by_handle.rows(hash(handle));
+        let restated = self
+            .restated()
+            .filter(move |row| row.handles().any(|it| it == handle));
+        base.filter_map(|place| self.unpatched(place as usize))
+            .chain(restated)
+    }
+
+    /// Rows that may be of the same session as one with this key, and where they are.
+    pub fn of_twin_key(&self, key: u64) -> impl Iterator<Item = (Place, &Arc<Row>)> {
+        let base = self.base.by_twin_key.rows(key).map(|place| place as usize);
+        let restated = self.restated().filter(move |row| row.twin_key == Some(key));
+        base.filter_map(|place| Some((Place::Base(place), self.unpatched(place)?)))
+            .chain(restated.map(|row| (Place::Restated, row)))
+    }
+
+    /// Every row that has a twin key, with the key and where it is; in the order of keys but for those restated.
+    pub fn twin_keys(&self) -> impl Iterator<Item = (u64, Place, &Arc<Row>)> {
+        let base = self.base.by_twin_key.0.iter();
+        let base = base.filter_map(|(key, place)| {
+            let place = *place as usize;
+            Some((*key, Place::Base(place), self.unpatched(place)?))
+        });
+        let restated = self
+            .restated()
+            .filter_map(|row| Some((row.twin_key?, Place::Restated, row)));
+        base.chain(restated)
     }
 
     pub fn len(&self) -> usize {
         let mut len = self.base.rows.len();
         for (id, patch) in &self.patches {
-            let before = usize::from(self.base.get(id).is_some());
+            let before = usize::from(self.base.place(id).is_some());
             len = len - before + usize::from(patch.is_some());
         }
         len

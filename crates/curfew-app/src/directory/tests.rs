@@ -8,10 +8,14 @@ use super::*;
 use crate::policy::BuiltInRoles;
 use crate::testing::{INTERVAL, anna, caller, later, only};
 
+mod board;
 mod filters;
+mod find;
+mod marks;
 mod pages;
 mod patches;
 mod refresh;
+mod twins;
 
 /// A directory of fakes.
 struct Fixture {

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Error, ID, InputObject, Object, Result, SimpleObject};
-use curfew_app::{ActRequest, App, Upshot};
+use curfew_app::{ActRequest, App, Found, Resolve, TargetName, Upshot};
 use curfew_core::ledger::ActionKind;
 use curfew_core::{Caller, RequestMeta, SessionId, Verb};
 
-use super::words::sentence;
+use super::words::listed;
 use super::{Outline, SHORT_WAIT, act};
 use crate::ErrorCode;
 use crate::error::{Extras, coded_with, from_act, session_not_found};
@@ -20,7 +20,7 @@ use crate::model::{OnlineSession, Operation};
 /// How a disconnect ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum DisconnectStatus {
-    /// A read after the act shows it disconnected.
+    /// A read after the act shows it disconnected; a VPN session, gone.
     Disconnected,
     /// The backend accepted it; its effect has not shown yet. Follow the operation.
     Accepted,
@@ -106,14 +106,11 @@ impl DisconnectMutations {
             upshot,
             operation,
             session,
+            message,
         } = act(ctx, request).await?;
         Ok(DisconnectSessionPayload {
             status: upshot.into(),
-            message: sentence(
-                ActionKind::Disconnect,
-                upshot,
-                operation.as_ref().map(|operation| &operation.0),
-            ),
+            message,
             operation,
             session,
             client_mutation_id,
@@ -134,24 +131,45 @@ impl DisconnectMutations {
         let session = if online_session_id.contains(':') {
             session_id("onlineSessionId", &online_session_id)?
         } else {
-            let app = ctx.data::<Arc<App>>()?;
-            let (caller, request) = (ctx.data::<Caller>()?, ctx.data::<RequestMeta>()?);
-            let words = (
-                free_text("reason", reason.clone(), MAX_REASON)?,
-                free_text("ticket", ticket.clone(), MAX_TICKET)?,
-            );
-            let native = free_text("onlineSessionId", Some(online_session_id), MAX_WORD)?.unwrap_or_default();
-            let found = app
-                .actions
-                .resolve_bare(caller, request, &native, ActionKind::Disconnect, words)
-                .await;
-            found
-                .map_err(from_act)?
-                .ok_or_else(|| session_not_found(Extras::default()))?
+            bare(ctx, online_session_id, &reason, &ticket).await?
         };
         let backend = session.backend_str().to_owned();
         yes_or_error(act(ctx, request(session, reason, ticket)?).await?, backend)
     }
+}
+
+/// The session with this bare id: exactly one, or SESSION_NOT_FOUND in the contract's words.
+async fn bare(
+    ctx: &Context<'_>,
+    native: String,
+    reason: &Option<String>,
+    ticket: &Option<String>,
+) -> Result<SessionId> {
+    let wanted = Resolve {
+        name: TargetName::Bare(free_text("onlineSessionId", Some(native), MAX_WORD)?.unwrap_or_default()),
+        kind: ActionKind::Disconnect,
+        reason: free_text("reason", reason.clone(), MAX_REASON)?,
+        ticket: free_text("ticket", ticket.clone(), MAX_TICKET)?,
+    };
+    let (caller, request) = (ctx.data::<Caller>()?, ctx.data::<RequestMeta>()?);
+    let actions = &ctx.data::<Arc<App>>()?.actions;
+    let hint = match actions.resolve(caller, request, wanted).await.map_err(from_act)? {
+        Found::One(id) => return Ok(id),
+        Found::Nothing => None,
+        Found::Several { count, ids } => Some(several(count, &ids)),
+    };
+    Err(session_not_found(Extras {
+        hint,
+        ..Extras::default()
+    }))
+}
+
+fn several(count: usize, ids: &[SessionId]) -> String {
+    let ids = match ids {
+        [] => String::new(),
+        ids => format!(": {}", listed(ids)),
+    };
+    format!("{count} VPN sessions have this id: use the id from onlineSessions{ids}")
 }
 
 fn request(session: SessionId, reason: Option<String>, ticket: Option<String>) -> Result<ActRequest> {
@@ -167,10 +185,12 @@ fn request(session: SessionId, reason: Option<String>, ticket: Option<String>) -
 /// The Boolean has no room for anything but success.
 fn yes_or_error(outline: Outline, backend: String) -> Result<bool> {
     let Outline {
-        upshot, operation, ..
+        upshot,
+        operation,
+        message: words,
+        ..
     } = outline;
     let operation = operation.as_ref().map(|operation| &operation.0);
-    let words = sentence(ActionKind::Disconnect, upshot, operation);
     let id = operation.map(|operation| operation.id);
     let evidence = operation.map(|operation| &operation.course.evidence);
     let calls = evidence

@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use curfew_app::{ActRequest, Upshot};
 use curfew_core::Verb;
 use curfew_core::ledger::ActionKind;
 
-use super::words::sentence;
+use super::target::{SessionTarget, Wanted};
 use super::{Outline, act};
 use crate::error::bad_input;
-use crate::input::{MAX_REASON, MAX_TICKET, MAX_WORD, free_text, session_id};
+use crate::input::{MAX_REASON, MAX_TICKET, MAX_WORD, free_text};
 use crate::model::{OnlineSession, Operation};
 
 /// Longest wait for a log-off, in seconds.
@@ -58,13 +58,6 @@ impl From<Upshot> for LogoffStatus {
     }
 }
 
-/// Which session is meant. Exactly one field.
-#[derive(Debug, OneofObject)]
-pub enum SessionTarget {
-    /// The session's id, as `onlineSessions` gives it.
-    OnlineSessionId(ID),
-}
-
 /// What to log off.
 #[derive(Debug, InputObject)]
 pub struct LogoffSessionInput {
@@ -100,6 +93,22 @@ pub struct LogoffSessionPayload {
     client_mutation_id: Option<String>,
 }
 
+impl LogoffSessionPayload {
+    /// Nothing that the caller can see is called so.
+    fn not_found(wanted: &Wanted, client_mutation_id: Option<String>) -> Self {
+        Self {
+            status: Upshot::NotFound.into(),
+            operation: None,
+            session: None,
+            message: format!(
+                "Nothing was sent: no session of a Windows host that you can see is called `{wanted}`, also not after a \
+                 fresh reading. Reload the list."
+            ),
+            client_mutation_id,
+        }
+    }
+}
+
 /// Logging sessions off.
 pub struct LogoffMutations;
 
@@ -111,8 +120,7 @@ impl LogoffMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "What to log off.")] input: LogoffSessionInput,
     ) -> Result<LogoffSessionPayload> {
-        let SessionTarget::OnlineSessionId(id) = &input.target;
-        let session = session_id("target.onlineSessionId", id)?;
+        let wanted = input.target.read()?;
         if !(0..=MAX_WAIT).contains(&input.wait_seconds) {
             return Err(bad_input(format!(
                 "`waitSeconds` must be from 0 to {MAX_WAIT}. Nothing was done."
@@ -124,25 +132,27 @@ impl LogoffMutations {
         } else {
             0
         };
+        let reason = free_text("reason", input.reason, MAX_REASON)?;
+        let ticket = free_text("ticket", input.ticket, MAX_TICKET)?;
+        let Some(session) = wanted.session(ctx, ActionKind::Logoff, &reason, &ticket).await? else {
+            return Ok(LogoffSessionPayload::not_found(&wanted, client_mutation_id));
+        };
         let request = ActRequest {
             verb: Verb::Logoff,
             session,
-            reason: free_text("reason", input.reason, MAX_REASON)?,
-            ticket: free_text("ticket", input.ticket, MAX_TICKET)?,
+            reason,
+            ticket,
             wait: Duration::from_secs(seconds.into()),
         };
         let Outline {
             upshot,
             operation,
             session,
+            message,
         } = act(ctx, request).await?;
         Ok(LogoffSessionPayload {
             status: upshot.into(),
-            message: sentence(
-                ActionKind::Logoff,
-                upshot,
-                operation.as_ref().map(|operation| &operation.0),
-            ),
+            message,
             operation,
             session,
             client_mutation_id,

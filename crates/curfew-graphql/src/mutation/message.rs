@@ -6,9 +6,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use curfew_app::{ActRequest, Upshot};
 use curfew_core::Verb;
-use curfew_core::ledger::ActionKind;
 
-use super::words::sentence;
 use super::{Outline, SHORT_WAIT, act};
 use crate::input::{
     MAX_REASON, MAX_TEXT, MAX_TICKET, MAX_TITLE, MAX_WORD, free_text, session_id, shown_text,
@@ -119,14 +117,11 @@ impl MessageMutations {
             upshot,
             operation,
             session,
+            message,
         } = act(ctx, request).await?;
         Ok(SendMessagePayload {
             status: upshot.into(),
-            message: sentence(
-                ActionKind::Message,
-                upshot,
-                operation.as_ref().map(|operation| &operation.0),
-            ),
+            message,
             operation,
             session,
             client_mutation_id,

@@ -7,6 +7,7 @@
 mod disconnect;
 mod logoff;
 mod message;
+mod target;
 mod words;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use curfew_core::{Caller, RequestMeta};
 
 use crate::error::{from_act, outcome_unknown};
 use crate::model::{OnlineSession, Operation};
+use words::sentence;
 
 /// Everything that can be done.
 #[derive(MergedObject)]
@@ -50,25 +52,33 @@ struct Outline {
     upshot: Upshot,
     operation: Option<Operation>,
     session: Option<OnlineSession>,
+    /// What became of it, in words.
+    message: String,
 }
 
 /// Acts, and sums up what became of it.
 async fn act(ctx: &Context<'_>, request: ActRequest) -> Result<Outline> {
     let app = ctx.data::<Arc<App>>()?;
+    let kind = request.verb.kind();
+    let backend = app.directory.backend(request.session.backend_str());
+    let can = backend.map(|backend| backend.capabilities).unwrap_or_default();
     let acted = app
         .actions
         .act(ctx.data::<Caller>()?, ctx.data::<RequestMeta>()?, request)
         .await
         .map_err(from_act)?;
     let upshot = Upshot::of(&acted);
+    let told = |operation| sentence(kind, upshot, operation, &can);
     match acted {
         Acted::NotFound | Acted::Unsupported { .. } => Ok(Outline {
             upshot,
             operation: None,
             session: None,
+            message: told(None),
         }),
         Acted::Operation { operation, row } => Ok(Outline {
             upshot,
+            message: told(Some(&operation)),
             operation: Some(Operation(*operation)),
             session: row.map(OnlineSession),
         }),
@@ -78,3 +88,6 @@ async fn act(ctx: &Context<'_>, request: ActRequest) -> Result<Outline> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

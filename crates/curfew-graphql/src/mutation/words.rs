@@ -5,10 +5,18 @@
 
 use curfew_app::Upshot;
 use curfew_core::ledger::ActionKind;
-use curfew_core::{EndReason, Operation, Seen, Sent};
+use curfew_core::{Capabilities, EndReason, Operation, Seen, Sent, SessionId};
 
-/// The sentence for an end.
-pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>) -> String {
+/// How many ids a sentence lists.
+const MOST_IDS: usize = 10;
+
+/// The sentence for an end, on a backend that can do what `can` says.
+pub fn sentence(
+    kind: ActionKind,
+    upshot: Upshot,
+    operation: Option<&Operation>,
+    can: &Capabilities,
+) -> String {
     let done = match kind {
         ActionKind::Disconnect => "disconnected",
         ActionKind::Logoff => "logged off",
@@ -16,10 +24,13 @@ pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>)
     };
     let said = operation.and_then(|operation| operation.course.evidence.detail.as_deref());
     let said = said
-        .map(|text| format!(" The backend: {text}."))
+        .map(|text| format!(" The backend: {}.", text.trim_end_matches('.')))
         .unwrap_or_default();
     match upshot {
         Upshot::Done => match kind {
+            ActionKind::Disconnect if can.disconnect_ends_session => {
+                "The VPN session has ended; its client may connect again.".to_owned()
+            }
             ActionKind::Disconnect if seen(operation) == Some(Seen::Gone) => {
                 "The session was cut off and is gone; its applications have ended.".to_owned()
             }
@@ -42,6 +53,12 @@ pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>)
             "Nothing was done to the session that is there now: it belongs to a later logon. Reload the list.".to_owned()
         }
         Upshot::NotFound => "Nothing was sent: there is no such session. Reload the list.".to_owned(),
+        Upshot::Unsupported if kind == ActionKind::Logoff && can.disconnect_ends_session => {
+            "Nothing was sent: a VPN session has no log-off: disconnect ends it.".to_owned()
+        }
+        Upshot::Unsupported if kind == ActionKind::Message => {
+            "Nothing was sent: this backend cannot show messages.".to_owned()
+        }
         Upshot::Unsupported => format!("Nothing was sent: sessions of this backend cannot be {done}."),
         Upshot::BackendUnavailable => {
             format!("Not {done}: the backend could not be reached, or asked to slow down. Nothing happened; try again.{said}")
@@ -63,4 +80,14 @@ pub fn sentence(kind: ActionKind, upshot: Upshot, operation: Option<&Operation>)
 
 fn seen(operation: Option<&Operation>) -> Option<Seen> {
     operation.and_then(|operation| operation.course.evidence.seen)
+}
+
+/// Ids for people, the first few of them.
+pub fn listed(ids: &[SessionId]) -> String {
+    let shown: Vec<_> = ids.iter().take(MOST_IDS).map(SessionId::as_str).collect();
+    let more = match ids.len().saturating_sub(MOST_IDS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
 }

@@ -47,3 +47,6 @@ impl ViewerQueries {
         Ok(Viewer(ctx.data::<Caller>()?.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,26 +159,6 @@ async fn a_document_with_many_acts_is_on_record() {
     assert_eq!(house.trail(), ["DENIED TOO_MANY_ACTS"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_bare_id_is_looked_for_among_vpns_alone() {
-    let house = House::new();
-    let words = || (Some("Frozen".to_owned()), None);
-    let actions = &house.app.actions;
-    let request = house.request();
-    let found = actions
-        .resolve_bare(&helpdesk(), &request, "12", ActionKind::Disconnect, words())
-        .await;
-    assert!(matches!(found, Ok(None)), "Citrix is no VPN");
-    assert_eq!(house.trail(), [] as [&str; 0]);
-    let viewer = caller(Role::Viewer, Scope::All);
-    let refused = actions
-        .resolve_bare(&viewer, &request, "12", ActionKind::Disconnect, words())
-        .await;
-    assert!(matches!(refused, Err(ActError::Forbidden { .. })));
-    assert_eq!(house.trail(), ["DENIED FORBIDDEN"]);
-    assert_eq!(house.store.records()[0].session.as_deref(), Some("12"));
-}
-
 #[test]
 fn what_is_offered_is_what_is_allowed_and_makes_sense() {
     let house = House::new();

@@ -1,0 +1,250 @@
+//! Twins among many rows, after readings and acts in any order, against a naive model.
+
+use curfew_core::SessionMachine;
+use curfew_core::fakes::store_contract::sample::at;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::board::Board;
+use super::super::page::{count, page};
+use super::super::snapshot::{Snapshot, View};
+use super::*;
+
+const NAMES: [&str; 5] = ["citrix-a", "citrix-b", "rds-a", "rds-b", "vpn"];
+const KINDS: [BackendKind; 5] = [
+    BackendKind::Citrix,
+    BackendKind::Citrix,
+    BackendKind::Windows,
+    BackendKind::Windows,
+    BackendKind::Orbnet,
+];
+
+/// A session out of few machines, users and starts, so that many fit each other.
+fn any_session(slot: usize) -> impl Strategy<Value = Session> {
+    let machines = select(vec![
+        Some("TERM04"),
+        Some("term04"),
+        Some("TERM04"),
+        Some("VDA1"),
+        None,
+    ]);
+    let domains = select(vec![None, None, Some("corp"), Some("lab")]);
+    let starts = select(vec![None, Some(0), Some(0), Some(100), Some(200), Some(300)]);
+    let states = select(SessionState::ALL.to_vec());
+    (0..8_u8, machines, domains, 0..6_u8, starts, states).prop_map(
+        move |(number, machine, domain, user, start, state)| {
+            let name = ["anna", "bert", "carl"][usize::from(user % 3)];
+            let session = session(NAMES[slot], &format!("N{number}"), name, 1);
+            let machine = SessionMachine {
+                name: machine.map(str::to_owned),
+                dns_name: domain.map(|domain| format!("{}.{domain}", machine.unwrap_or("x"))),
+                address: None,
+            };
+            let sid = (user > 0).then(|| format!("S-1-5-{user}"));
+            let user = curfew_core::SessionUser {
+                sid,
+                ..session.user.clone()
+            };
+            Session {
+                machine,
+                user,
+                state,
+                started_at: start.map(at),
+                ..session
+            }
+        },
+    )
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    /// A reading of a backend.
+    Reading(usize, Vec<Session>),
+    /// What an act shows of one session.
+    Sight(usize, Box<Session>, bool),
+    /// What an act shows of one that is there, by its place: another state, and nothing else.
+    State(usize, usize, SessionState),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    // Most of it on one site and its hosts, where several pairs stand side by side.
+    select(vec![0, 0, 0, 2, 2, 2, 1, 3, 4]).prop_flat_map(|slot: usize| {
+        prop_oneof![
+            prop::collection::vec(any_session(slot), 0..9).prop_map(move |all| Change::Reading(slot, all)),
+            (any_session(slot), any::<bool>()).prop_map(move |(session, there)| Change::Sight(
+                slot,
+                Box::new(session),
+                there
+            )),
+            (0..9_usize, select(SessionState::ALL.to_vec()))
+                .prop_map(move |(place, state)| Change::State(slot, place, state)),
+        ]
+    })
+}
+
+/// What each backend has.
+type Plain = Vec<std::collections::BTreeMap<SessionId, Session>>;
+
+fn fits(broker: &Session, host: &Session) -> bool {
+    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+    let both = |a: Option<String>, b: Option<String>| a.is_some() && a == b;
+    let dns = (lower(&broker.machine.dns_name), lower(&host.machine.dns_name));
+    let apart = match (broker.started_at, host.started_at) {
+        (Some(a), Some(b)) => (a - b).num_seconds().abs(),
+        _ => i64::MAX,
+    };
+    both(lower(&broker.machine.name), lower(&host.machine.name))
+        && both(broker.user.sid.clone(), host.user.sid.clone())
+        && (dns.0.is_none() || dns.1.is_none() || dns.0 == dns.1)
+        && apart <= 120
+}
+
+/// The twins of all sessions, the simple way: broker's slot and id, host's id.
+fn naive(plain: &Plain) -> Vec<(usize, SessionId, SessionId)> {
+    let of = |slots: [usize; 2]| {
+        let all = slots
+            .into_iter()
+            .flat_map(|slot| plain[slot].values().map(move |it| (slot, it)));
+        all.collect::<Vec<_>>()
+    };
+    let (brokers, hosts) = (of([0, 1]), of([2, 3]));
+    let mut pairs = Vec::new();
+    for (slot, broker) in &brokers {
+        for (_, host) in &hosts {
+            let rivals = brokers.iter().filter(|(_, it)| fits(it, host)).count();
+            let others = hosts.iter().filter(|(_, it)| fits(broker, it)).count();
+            if fits(broker, host) && rivals == 1 && others == 1 {
+                pairs.push((*slot, broker.id.clone(), host.id.clone()));
+            }
+        }
+    }
+    pairs
+}
+
+/// The board, and what should be on it.
+struct World {
+    board: Board,
+    plain: Plain,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            board: Board::new(KINDS),
+            plain: vec![Default::default(); NAMES.len()],
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Reading(slot, sessions) => {
+                let row = |it: &Session| Arc::new(Row::new(it.clone(), KINDS[slot]));
+                self.plain[slot] = sessions.into_iter().map(|it| (it.id.clone(), it)).collect();
+                let rows = self.plain[slot].values().map(row).collect();
+                let view = View {
+                    base: Arc::new(Snapshot::new(rows)),
+                    patches: Default::default(),
+                };
+                self.board.put(slot, view, None);
+            }
+            Change::Sight(slot, session, there) => {
+                let id = session.id.clone();
+                let row = there.then(|| Arc::new(Row::new((*session).clone(), KINDS[slot])));
+                let view = self.board.view(slot).patched(&id, row);
+                self.board.put(slot, view, Some(&id));
+                match there {
+                    true => self.plain[slot].insert(id, *session),
+                    false => self.plain[slot].remove(&id),
+                };
+            }
+            Change::State(slot, place, state) => {
+                if let Some(session) = self.plain[slot].values().nth(place).cloned() {
+                    let session = Box::new(Session { state, ..session });
+                    self.change(Change::Sight(slot, session, true));
+                }
+            }
+        }
+    }
+
+    /// Every row knows its twin.
+    fn check_twins(&self, pairs: &[(usize, SessionId, SessionId)]) {
+        let picture = self.board.picture();
+        for (slot, sessions) in self.plain.iter().enumerate() {
+            for id in sessions.keys() {
+                let row = picture.views[slot].get(id).expect("it is in the view");
+                let twin = picture.twin_of(slot, row).map(|(_, row)| row.session.id.clone());
+                let wanted = pairs.iter().find_map(|(_, broker, host)| match () {
+                    () if broker == id => Some(host.clone()),
+                    () if host == id => Some(broker.clone()),
+                    () => None,
+                });
+                assert_eq!(twin, wanted);
+            }
+        }
+    }
+
+    /// What a query for these slots gets.
+    fn check_rows(
+        &self,
+        pairs: &[(usize, SessionId, SessionId)],
+        listed: &[bool],
+        field: OrderField,
+        size: usize,
+    ) {
+        let picture = self.board.picture();
+        let hidden = |id: &SessionId| pairs.iter().any(|(slot, _, host)| host == id && listed[*slot]);
+        let asked = self.plain.iter().zip(listed).filter(|(_, listed)| **listed);
+        let mut wanted: Vec<&Session> = asked.flat_map(|(sessions, _)| sessions.values()).collect();
+        wanted.retain(|session| !hidden(&session.id));
+        wanted.sort_by(|a, b| a.id.cmp(&b.id));
+
+        let (filter, direction) = (SessionFilter::default(), Direction::Ascending);
+        let (views, matcher) = (picture.seen(listed), Matcher::new(&filter));
+        assert_eq!(picture.len(listed), wanted.len());
+        assert_eq!(count(&views, &matcher), wanted.len());
+        let order = SessionOrder { field, direction };
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let rows = page(&views, &matcher, order, &PageSpec::First(size, cursor));
+            assert!(
+                !rows.has_next || rows.rows.len() == size,
+                "a page that is not the last is full"
+            );
+            found.extend(rows.rows.iter().map(|row| row.session.id.clone()));
+            match rows.rows.last() {
+                Some(row) if rows.has_next => cursor = Some(Cursor::of(row, order)),
+                _ => break,
+            }
+        }
+        found.sort();
+        assert!(found.iter().eq(wanted.iter().map(|it| &it.id)), "each row once");
+        for user in ["anna", "bert"] {
+            let filter = SessionFilter {
+                user: Some(user.to_owned()),
+                ..SessionFilter::default()
+            };
+            let theirs = wanted.iter().filter(|it| it.user.name == user);
+            assert_eq!(count(&views, &Matcher::new(&filter)), theirs.count());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_picture_is_that_of_a_naive_model(
+        changes in prop::collection::vec(change(), 1..24),
+        some in prop::collection::vec(any::<bool>(), NAMES.len()),
+        field in select(OrderField::ALL.to_vec()),
+        size in 1..5_usize,
+    ) {
+        let mut world = World::new();
+        for change in changes {
+            world.change(change);
+            let pairs = naive(&world.plain);
+            world.check_twins(&pairs);
+            for listed in [&[true; NAMES.len()][..], &some] {
+                world.check_rows(&pairs, listed, field, size);
+            }
+        }
+    }
+}
