@@ -1,4 +1,4 @@
-//! The command line of `curfew-sim`. Invariant: what is not given is as in [`CitrixSimConfig::default`].
+//! The command line of `curfew-sim`. Invariant: what is not given is as in the simulator's own default.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args as Group, Parser, Subcommand};
-use curfew_sim::{CitrixSimConfig, Flavour, TlsPem, Variant};
+use curfew_sim::{CitrixSimConfig, Flavour, OrbnetSimConfig, TlsPem, Variant, orbnet};
+
+use crate::hosts::{Fleet, MakeCa};
+use crate::made::{MakeIssuer, MakePassword, MakeTokens};
 
 /// Simulators of the vendors' servers.
 #[derive(Debug, Parser)]
@@ -23,6 +26,18 @@ pub(crate) struct Args {
 pub(crate) enum Simulator {
     /// A Citrix site, cloud or on-prem.
     Citrix(Box<Citrix>),
+    /// OrbNet, a hosted VPN.
+    Orbnet(Box<Orbnet>),
+    /// Windows hosts with an agent on each.
+    Fleet(Box<Fleet>),
+    /// Make a certificate authority for agents and gateways, and their certificates.
+    Ca(MakeCa),
+    /// Make an issuer of tokens: a key, and its JWKS for gateways.
+    Issuer(MakeIssuer),
+    /// Print tokens of an issuer that `issuer` made.
+    Token(MakeTokens),
+    /// Make a password for a database, and the URL with it.
+    Password(MakePassword),
 }
 
 #[derive(Debug, Group)]
@@ -79,16 +94,78 @@ pub(crate) struct Citrix {
     variant: Vec<Variant>,
 }
 
+#[derive(Debug, Group)]
+pub(crate) struct Orbnet {
+    /// Where the API listens; port 0 picks a free one.
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// Where the control listener listens; it has no protection.
+    #[arg(long)]
+    control: Option<SocketAddr>,
+    /// The base URL to name, if it is not the address listened on.
+    #[arg(long)]
+    public_url: Option<String>,
+    /// How many users there are at start.
+    #[arg(long)]
+    users: Option<usize>,
+    /// How many sessions each of them has at start.
+    #[arg(long)]
+    sessions_per_user: Option<usize>,
+    /// The token with the scope `admin`.
+    #[arg(long)]
+    token: Option<String>,
+    /// The token with the scope `reseller`.
+    #[arg(long)]
+    reseller_token: Option<String>,
+    /// Requests that a token may make in a minute; 0: any number.
+    #[arg(long)]
+    requests_per_minute: Option<u32>,
+    /// Clients that were disconnected come back after so many milliseconds.
+    #[arg(long)]
+    reconnect_ms: Option<u64>,
+    /// The seed of the estate.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A PEM file with the certificate chain, to speak HTTPS.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// A PEM file with the private key.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A deviation from the documentation; may be given several times.
+    #[arg(long, value_enum)]
+    variant: Vec<orbnet::Variant>,
+}
+
+impl Orbnet {
+    pub(crate) fn config(self) -> anyhow::Result<OrbnetSimConfig> {
+        let defaults = OrbnetSimConfig::default();
+        let config = OrbnetSimConfig {
+            listen: self.listen,
+            control: self.control,
+            public_url: self.public_url,
+            tls: tls(self.tls_cert, self.tls_key)?,
+            users: self.users.unwrap_or(defaults.users),
+            sessions_per_user: self.sessions_per_user.unwrap_or(defaults.sessions_per_user),
+            token: self.token.unwrap_or(defaults.token),
+            reseller_token: self.reseller_token.unwrap_or(defaults.reseller_token),
+            requests_per_minute: self
+                .requests_per_minute
+                .map_or(defaults.requests_per_minute, |limit| {
+                    Some(limit).filter(|limit| *limit > 0)
+                }),
+            reconnect: self.reconnect_ms.map(Duration::from_millis),
+            seed: self.seed.unwrap_or(defaults.seed),
+            ..OrbnetSimConfig::default()
+        };
+        Ok(self.variant.into_iter().fold(config, OrbnetSimConfig::with))
+    }
+}
+
 impl Citrix {
     pub(crate) fn config(self) -> anyhow::Result<CitrixSimConfig> {
         let defaults = CitrixSimConfig::default();
-        let tls = match (self.tls_cert, self.tls_key) {
-            (Some(cert), Some(key)) => Some(TlsPem {
-                cert: read(&cert)?,
-                key: read(&key)?,
-            }),
-            _ => None,
-        };
+        let tls = tls(self.tls_cert, self.tls_key)?;
         let config = CitrixSimConfig {
             listen: self.listen,
             control: self.control,
@@ -110,6 +187,16 @@ impl Citrix {
             ..CitrixSimConfig::default()
         };
         Ok(self.variant.into_iter().fold(config, CitrixSimConfig::with))
+    }
+}
+
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<TlsPem>> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsPem {
+            cert: read(&cert)?,
+            key: read(&key)?,
+        })),
+        _ => Ok(None),
     }
 }
 

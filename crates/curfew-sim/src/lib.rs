@@ -18,20 +18,40 @@
 //! # }
 //! ```
 //!
-//! Adding a simulator: 1. a folder beside `citrix/` with its own `Config`, handle and `tests.rs`; 2. a
-//! subcommand in `main.rs` that prints one line of JSON when it is ready; 3. nothing of the gateway: this
-//! crate knows no other Curfew crate, so that it cannot share a misunderstanding with an adapter.
+//! Beside them stand a certificate authority for development ([`DevPki`]) and one switch that makes any of the
+//! simulators misbehave as a whole ([`Chaos`]).
+//!
+//! Adding a simulator: 1. a folder beside `citrix/` with its own `Config`, handle and `tests.rs`, over the shared `serve`
+//! (listening), `faults` (the book of scripted faults), `board` (what tests wait for) and `chaos`; 2. a subcommand in
+//! `main.rs` that prints one line of JSON when it is ready; 3. nothing of the gateway: this crate knows no adapter, so
+//! that it cannot share a misunderstanding with one. What it does know is the agent ([`FleetSim`] is the agent's own
+//! library on its fake platform), the contract that agent and gateway share, and the clock of `curfew-core`.
 //!
 //! Invariant: what a simulator answers comes from its state alone, never from what a test expects.
 
+mod board;
+mod bodies;
+mod chaos;
 mod citrix;
 mod clock;
+mod faults;
+mod files;
+pub mod fleet;
+pub mod issuer;
+pub mod orbnet;
+pub mod pki;
 mod serve;
+mod vda;
 
+pub use chaos::{Chaos, UnknownChaos};
 pub use citrix::{
     Act, BadCredentials, CitrixSim, CitrixSimConfig, Counters, DateStyle, DisconnectBody, Discovery,
     EndOfPages, ErrorStyle, Fault, FaultAction, FaultBody, Flavour, JobStatus, LocationStyle, LogoffAnswer,
     Matcher, Message, NewSession, NotFoundStyle, OnPremToken, Operation, SessionState, SessionView, Variant,
     Verb,
 };
+pub use fleet::{FleetSim, FleetSimConfig};
+pub use orbnet::{OrbnetSim, OrbnetSimConfig};
+pub use pki::DevPki;
 pub use serve::TlsPem;
+pub use vda::Vda;

@@ -4,21 +4,26 @@
 //! makes the connection close without a single byte of an answer.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use anyhow::Context as _;
 use axum::body::Body;
 use axum::response::Response;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
+use axum_server::accept::{Accept, NoDelayAcceptor};
+use axum_server::service::SendService;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use http::Request;
+use hyper::body::Incoming;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tower::Service;
 
 /// The certificate chain and the key of a simulator that speaks TLS, both as PEM text.
 #[derive(Debug, Clone)]
@@ -73,14 +78,32 @@ impl Bound {
         format!("http://{}", self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until [`Serving`] is dropped, with an acceptor that brings its own TLS and its own service.
+    pub(crate) fn serve_by<A>(self, acceptor: A) -> Serving
+    where
+        A: Accept<TcpStream, Nobody> + Clone + Send + Sync + 'static,
+        A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+        A::Service: SendService<Request<Incoming>> + Send,
+        A::Future: Send,
+    {
+        let make = tower::service_fn(|_peer: SocketAddr| std::future::ready(Ok::<_, Infallible>(Nobody)));
+        let handle = Handle::new();
+        let server = axum_server::Server::from_listener(self.listener).handle(handle.clone());
+        tokio::spawn(server.acceptor(acceptor).serve(make));
+        Serving { handle }
+    }
+
     /// Serves until [`Serving`] is dropped.
     pub(crate) fn serve<H, F>(self, handler: H) -> Serving
     where
         H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response, Dropped>> + Send + 'static,
     {
-        let service =
-            tower::service_fn(move |request: Request<hyper::body::Incoming>| handler(request.map(Body::new)));
+        let service = tower::service_fn(move |request: Request<Incoming>| handler(request.map(Body::new)));
         let make = tower::service_fn(move |_peer: SocketAddr| {
             let service = service.clone();
             async move { Ok::<_, Infallible>(service) }
@@ -97,6 +120,24 @@ impl Bound {
             }
         }
         Serving { handle }
+    }
+}
+
+/// What would answer if an acceptor brought no service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nobody;
+
+impl Service<Request<Incoming>> for Nobody {
+    type Response = Response;
+    type Error = Dropped;
+    type Future = Ready<Result<Response, Dropped>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Dropped>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        std::future::ready(Err(Dropped))
     }
 }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::estate::{SessionState, SessionView};
 use super::fault::Fault;
 use super::site::{Act, Counters, NewSession, Site};
-use crate::clock;
+use crate::{chaos, clock};
 
 /// The routes of the control listener.
 pub(crate) fn router(site: Arc<Site>) -> Router {
@@ -27,6 +27,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/acts", get(acts))
         .route("/counters", get(counters))
         .route("/release", post(release))
+        .route("/chaos", get(reigning).post(set_chaos))
         .route("/tokens", delete(revoke_tokens))
         .route("/sessions", get(list).post(add_sessions))
         .route("/sessions/{id}", get(session).delete(remove_session))
@@ -58,7 +59,17 @@ async fn counters(State(site): Shared) -> Json<Counters> {
 }
 
 async fn release(State(site): Shared) -> Json<Value> {
-    Json(json!({ "released": site.release() }))
+    Json(json!({ "released": site.board.release() }))
+}
+
+async fn reigning(State(site): Shared) -> Json<chaos::Order> {
+    let chaos = site.chaos.get();
+    Json(chaos::Order { chaos })
+}
+
+async fn set_chaos(State(site): Shared, Json(order): Json<chaos::Order>) -> StatusCode {
+    site.chaos.set(order.chaos);
+    StatusCode::NO_CONTENT
 }
 
 async fn revoke_tokens(State(site): Shared) -> StatusCode {

@@ -4,6 +4,7 @@
 //! asked for: that is what makes "the request arrived, the answer did not" testable. Invariant: a fault
 //! either stands before the act (and nothing is performed) or behind it (and all of it is), never between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use http::{Request, StatusCode};
 
 use super::call::{Call, Route};
 use super::config::ErrorStyle;
-use super::fault::{FaultAction, FaultBody};
+use super::fault::{self, FaultAction, FaultBody};
 use super::reply::{Problem, Reply};
 use super::site::Site;
 use super::{acts, auth, jobs, reads};
+use crate::chaos::{Chaos, Flap, SLOW};
 use crate::serve::Dropped;
 
 /// The largest request body that is read.
@@ -33,7 +35,7 @@ pub(crate) async fn answer(site: Arc<Site>, request: Request<Body>) -> Result<Re
     let task = site.tasks.spawn(async move {
         tokio::select! {
             answer = serve(&worker, call) => answer,
-            () = worker.stop.cancelled() => Err(Dropped),
+            () = worker.board.stop.cancelled() => Err(Dropped),
         }
     });
     task.await.map_err(|_| Dropped)?
@@ -55,7 +57,7 @@ async fn serve(site: &Arc<Site>, mut call: Call) -> Result<Response, Dropped> {
 }
 
 async fn serve_known(site: &Arc<Site>, call: &mut Call) -> Result<Reply, Dropped> {
-    let fault = {
+    let scripted = {
         let session = match &call.route {
             Route::Job(id) => id
                 .parse()
@@ -63,18 +65,54 @@ async fn serve_known(site: &Arc<Site>, call: &mut Call) -> Result<Reply, Dropped
                 .and_then(|id| site.jobs.lock().get(&id).map(|job| job.session)),
             _ => call.session,
         };
-        site.faults.lock().fire(call.operation, session)
+        fault::fire(&mut site.faults.lock(), call.operation, session)
     };
-    let Some(fault) = fault else {
-        return Ok(perform(site, call, None).await);
+    let fault = match scripted {
+        Some(fault) => {
+            site.counters.lock().faults_fired += 1;
+            tracing::debug!(operation = ?call.operation, ?fault, "A fault fires");
+            fault
+        }
+        None => match suffer_chaos(site, call).await? {
+            Some(fault) => fault,
+            None => return Ok(perform(site, call, None).await),
+        },
     };
-    site.counters.lock().faults_fired += 1;
-    tracing::debug!(operation = ?call.operation, ?fault, "A fault fires");
     if let Some(reply) = before(site, call, &fault).await? {
         return Ok(reply);
     }
     let reply = perform(site, call, Some(&fault)).await;
     after(site, call, &fault, reply).await
+}
+
+/// What the chaos does to a request that no fault befalls, in terms of a fault.
+async fn suffer_chaos(site: &Site, call: &mut Call) -> Result<Option<FaultAction>, Dropped> {
+    let Some(present) = site.chaos.present() else {
+        return Ok(None);
+    };
+    Ok(match present.chaos {
+        Chaos::Slow => Some(FaultAction::DelayAnswer {
+            ms: SLOW.as_millis().try_into().unwrap_or(u64::MAX),
+        }),
+        Chaos::Hang => {
+            site.note(call);
+            present.end().await;
+            return Err(Dropped);
+        }
+        Chaos::Flap => match site.flapper.next() {
+            Flap::Passes => None,
+            Flap::BadGateway => Some(FaultAction::Status {
+                code: 502,
+                body: FaultBody::Html,
+                headers: BTreeMap::new(),
+            }),
+            Flap::Closes => Some(FaultAction::DropBefore),
+        },
+        Chaos::Ghost => call
+            .session
+            .filter(|id| site.is_ghostly(*id))
+            .map(|_| FaultAction::Ghost),
+    })
 }
 
 /// Suffers what comes before the act: an answer of its own, no answer at all, or a delay.
@@ -107,7 +145,7 @@ async fn before(site: &Arc<Site>, call: &mut Call, fault: &FaultAction) -> Resul
         }
         FaultAction::HoldBefore => {
             site.note(call);
-            site.hold().await;
+            site.board.hold().await;
             return Ok(None);
         }
         FaultAction::Delay { ms } => {
@@ -144,7 +182,7 @@ async fn after(site: &Arc<Site>, call: &Call, fault: &FaultAction, reply: Reply)
         // An answer without a body has nothing to break off but itself.
         FaultAction::TruncatedBody => reply.truncated().ok_or(Dropped),
         FaultAction::Hold => {
-            site.hold().await;
+            site.board.hold().await;
             Ok(reply)
         }
         FaultAction::DelayAnswer { ms } => {

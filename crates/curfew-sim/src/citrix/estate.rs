@@ -132,8 +132,12 @@ pub struct SessionView {
     pub id: Uuid,
     /// `DOMAIN\user`, if the site says whose it is.
     pub user: Option<String>,
+    /// The user's SID, if the site says whose it is.
+    pub sid: Option<String>,
     /// `DOMAIN\HOST`.
     pub machine: String,
+    /// When it began.
+    pub started: DateTime<Utc>,
     /// The state.
     pub state: SessionState,
     /// Since when it is in that state.
@@ -151,7 +155,9 @@ impl From<&Session> for SessionView {
         Self {
             id: session.id,
             user: session.user_name().map(str::to_owned),
+            sid: session.user.as_deref().map(|user| user.sid.clone()),
             machine: format!("CORP\\{}", session.machine.host),
+            started: session.started,
             state: session.state,
             state_changed: session.state_changed,
             logoff_in_progress: session.logoff_in_progress,

@@ -1,14 +1,15 @@
 //! Scripted faults: which request misbehaves, and how.
 //!
 //! Not permanent behaviour (that is the configuration's). A fault sees only requests that passed
-//! authentication, so one with `times: 1` is not used up by a refused call. Every fault counts every request
-//! that it matches; of those that are due the first added one fires, alone.
+//! authentication, so one with `times: 1` is not used up by a refused call.
 //! Invariant: everything here round-trips through JSON, as the control listener takes it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::faults::Scripted;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
@@ -264,92 +265,34 @@ impl FaultAction {
     }
 }
 
-/// The faults of a running simulator, with their counts.
-#[derive(Debug, Default)]
-pub(crate) struct FaultBook {
-    next: u64,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    id: u64,
-    fault: Fault,
-    seen: u32,
-    fired: u32,
-    /// Of a frozen site: the tries that are left since it was activated.
-    thawing: Option<u32>,
-}
-
-impl FaultBook {
-    pub(crate) fn add(&mut self, fault: Fault) -> u64 {
-        self.next += 1;
-        self.entries.push(Entry {
-            id: self.next,
-            fault,
-            seen: 0,
-            fired: 0,
-            thawing: None,
-        });
-        self.next
+impl Scripted for Fault {
+    fn skip(&self) -> u32 {
+        self.when.skip
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
-    pub(crate) fn remove(&mut self, id: u64) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.id != id);
-        self.entries.len() < before
-    }
-
-    /// Counts the request and says what is to happen to it.
-    pub(crate) fn fire(&mut self, operation: Operation, session: Option<Uuid>) -> Option<FaultAction> {
-        let mut fired = None;
-        for entry in &mut self.entries {
-            let Matcher {
-                operation: wanted,
-                session: only,
-                skip,
-                times,
-            } = &entry.fault.when;
-            let matches = (*wanted == Operation::Any || *wanted == operation)
-                && only.is_none_or(|id| session == Some(id))
-                && entry.fault.then.fits(operation);
-            if !matches {
-                continue;
-            }
-            entry.seen = entry.seen.saturating_add(1);
-            let due = entry.seen > *skip && times.is_none_or(|times| entry.fired < times);
-            if due && fired.is_none() && entry.thaw() {
-                entry.fired = entry.fired.saturating_add(1);
-                fired = Some(entry.fault.then.clone());
-            }
-        }
-        fired
-    }
-
-    /// The site was asked to wake up.
-    pub(crate) fn activate(&mut self) {
-        for entry in &mut self.entries {
-            if let FaultAction::FrozenSite { tries } = entry.fault.then {
-                entry.thawing.get_or_insert(tries);
-            }
-        }
+    fn times(&self) -> Option<u32> {
+        self.when.times
     }
 }
 
-impl Entry {
-    /// Whether the fault still fires; true for all but a site that has thawed.
-    fn thaw(&mut self) -> bool {
-        match &mut self.thawing {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-        }
-    }
+/// The faults of a running site.
+pub(crate) type FaultBook = crate::faults::FaultBook<Fault>;
+
+/// Counts the request and says what is to happen to it.
+pub(crate) fn fire(book: &mut FaultBook, operation: Operation, session: Option<Uuid>) -> Option<FaultAction> {
+    let fault = book.fire(|fault| {
+        let wanted = &fault.when;
+        (wanted.operation == Operation::Any || wanted.operation == operation)
+            && wanted.session.is_none_or(|id| session == Some(id))
+            && fault.then.fits(operation)
+    });
+    fault.map(|fault| fault.then.clone())
+}
+
+/// The site was asked to wake up: what froze it fires as often as it says, and no more.
+pub(crate) fn activate(book: &mut FaultBook) {
+    book.run_out(|fault| match fault.then {
+        FaultAction::FrozenSite { tries } => Some(tries),
+        _ => None,
+    });
 }

@@ -12,6 +12,7 @@ use super::estate::{SessionState, SessionView};
 use super::fault::Fault;
 use super::site::{Act, Counters, NewSession, Site};
 use super::{control, dispatch};
+use crate::chaos::Chaos;
 use crate::clock;
 use crate::serve::{Bound, Serving};
 
@@ -96,9 +97,14 @@ impl CitrixSim {
         self.site.faults.lock().clear();
     }
 
+    /// Lets the whole site misbehave, or ends that. Faults come first and stay as they are.
+    pub fn chaos(&self, chaos: Option<Chaos>) {
+        self.site.chaos.set(chaos);
+    }
+
     /// Lets go of everything that is held and says how many requests that were.
     pub fn release(&self) -> usize {
-        self.site.release()
+        self.site.board.release()
     }
 
     /// Withdraws every token.
@@ -118,19 +124,19 @@ impl CitrixSim {
 
     /// Waits until so many acting requests are in the log, refused, dropped and held ones included.
     pub async fn wait_for_act(&self, acts: usize) -> Vec<Act> {
-        self.site.wait_until(|pulse| pulse.acts >= acts).await;
+        self.site.board.wait_until(|pulse| pulse.acts >= acts).await;
         self.acts()
     }
 
     /// Waits until so many acts have been performed.
     pub async fn wait_for_performed(&self, acts: usize) -> Vec<Act> {
-        self.site.wait_until(|pulse| pulse.performed >= acts).await;
+        self.site.board.wait_until(|pulse| pulse.performed >= acts).await;
         self.acts()
     }
 
     /// Waits until so many requests are held at once.
     pub async fn wait_for_held(&self, requests: usize) {
-        self.site.wait_until(|pulse| pulse.held >= requests).await;
+        self.site.board.wait_until(|pulse| pulse.held >= requests).await;
     }
 
     /// A session as the site has it.
@@ -180,7 +186,7 @@ impl CitrixSim {
 
     /// Ends it all and waits for its tasks.
     pub async fn shutdown(mut self) {
-        self.site.stop.cancel();
+        self.site.board.stop.cancel();
         self.serving.clear();
         self.site.tasks.close();
         self.site.tasks.wait().await;
@@ -189,6 +195,6 @@ impl CitrixSim {
 
 impl Drop for CitrixSim {
     fn drop(&mut self) {
-        self.site.stop.cancel();
+        self.site.board.stop.cancel();
     }
 }

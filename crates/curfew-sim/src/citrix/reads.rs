@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::config::{Discovery, EndOfPages, Flavour, NotFoundStyle};
 use super::estate::{Estate, Session};
-use super::fault::FaultAction;
+use super::fault::{self, FaultAction};
 use super::render::{self, Json, Look};
 use super::reply::{Problem, Reply};
 use super::site::Site;
@@ -306,6 +306,6 @@ pub(crate) fn wrong_types(call: &Call) -> Reply {
 
 /// Wakes a frozen site up.
 pub(crate) fn activate(site: &Arc<Site>) -> Reply {
-    site.faults.lock().activate();
+    fault::activate(&mut site.faults.lock());
     Reply::json(StatusCode::ACCEPTED, &json!({}))
 }

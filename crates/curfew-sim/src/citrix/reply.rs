@@ -7,14 +7,15 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::config::ErrorStyle;
+use crate::bodies;
 
 const JSON: &str = "application/json; charset=utf-8";
+const ENDLESS_ROW: &str = r#"{"Id":"00000000-0000-0000-0000-000000000000","State":"Active"},"#;
 
 /// An answer.
 #[derive(Debug)]
@@ -66,11 +67,7 @@ impl Reply {
 
     /// A page of HTML by something that is not Citrix.
     pub(crate) fn html(status: StatusCode) -> Self {
-        let page = format!(
-            "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
-             <hr><center>gateway</center>\r\n</body>\r\n</html>\r\n"
-        );
-        Self::text(status, "text/html", page).by_gateway()
+        Self::text(status, "text/html", bodies::html(status)).by_gateway()
     }
 
     pub(crate) fn endless() -> Self {
@@ -107,9 +104,9 @@ impl Reply {
 
     pub(crate) fn into_response(self, transaction: &str) -> Response {
         let (body, promised) = match self.payload {
-            Payload::Half(bytes) => (half(&bytes), Some(bytes.len())),
+            Payload::Half(bytes) => (bodies::half(&bytes), Some(bytes.len())),
             Payload::Full(bytes) => (Body::from(bytes), None),
-            Payload::Endless => (endless(), None),
+            Payload::Endless => (bodies::endless(r#"{"Items":["#, ENDLESS_ROW), None),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -131,27 +128,6 @@ impl Reply {
         }
         response
     }
-}
-
-fn half(bytes: &Bytes) -> Body {
-    let start = bytes.slice(..bytes.len() / 2);
-    let broken = async {
-        // The server writes out what it has when the body makes it wait; so the head and the half arrive.
-        tokio::task::yield_now().await;
-        Err(std::io::Error::new(
-            std::io::ErrorKind::ConnectionReset,
-            "the answer breaks off here",
-        ))
-    };
-    Body::from_stream(stream::once(async { Ok(start) }).chain(stream::once(broken)))
-}
-
-fn endless() -> Body {
-    let row = r#"{"Id":"00000000-0000-0000-0000-000000000000","State":"Active"},"#;
-    let chunk = Bytes::from(row.repeat(1024));
-    let start = Bytes::from_static(br#"{"Items":["#);
-    let chunks = std::iter::once(start).chain(std::iter::repeat(chunk));
-    Body::from_stream(stream::iter(chunks.map(Ok::<_, std::io::Error>)))
 }
 
 /// What went wrong, before it has a shape.

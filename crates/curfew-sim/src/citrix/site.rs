@@ -10,9 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, Offset as _, Utc};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -24,6 +22,8 @@ use super::jobs::Job;
 use super::populate;
 use super::render::{Fields, Look};
 use super::reply::{Problem, Reply};
+use crate::board::Board;
+use crate::chaos::{Flapper, Switch};
 use crate::clock;
 
 /// A message to a user, as `$sendMessage` takes it.
@@ -106,14 +106,6 @@ fn active() -> SessionState {
     SessionState::Active
 }
 
-/// What waiters look at.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pulse {
-    pub(crate) acts: usize,
-    pub(crate) performed: usize,
-    pub(crate) held: usize,
-}
-
 #[derive(Debug)]
 struct Token {
     principal: String,
@@ -135,13 +127,13 @@ pub(crate) struct Site {
     pub(crate) estate: RwLock<Estate>,
     pub(crate) jobs: Mutex<HashMap<Uuid, Job>>,
     pub(crate) faults: Mutex<FaultBook>,
+    pub(crate) chaos: Switch,
+    pub(crate) flapper: Flapper,
     pub(crate) counters: Mutex<Counters>,
     tokens: Mutex<HashMap<String, Token>>,
     acts: Mutex<Vec<Act>>,
-    held: Mutex<Vec<oneshot::Sender<()>>>,
-    pulse: watch::Sender<Pulse>,
+    pub(crate) board: Board,
     pub(crate) tasks: TaskTracker,
-    pub(crate) stop: CancellationToken,
 }
 
 impl Site {
@@ -155,13 +147,13 @@ impl Site {
             estate: RwLock::new(populate::estate(config.sessions, config.seed, epoch)),
             jobs: Mutex::default(),
             faults: Mutex::new(faults),
+            chaos: Switch::default(),
+            flapper: Flapper::default(),
             counters: Mutex::default(),
             tokens: Mutex::default(),
             acts: Mutex::default(),
-            held: Mutex::default(),
-            pulse: watch::Sender::default(),
+            board: Board::default(),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
             config,
             url,
         })
@@ -215,10 +207,7 @@ impl Site {
     /// Puts an acting request into the log, once; of other requests nothing is kept.
     pub(crate) fn note(&self, call: &mut Call) {
         let fresh = self.line(call);
-        self.pulse.send_if_modified(|pulse| {
-            pulse.acts += usize::from(fresh);
-            fresh
-        });
+        self.board.count(usize::from(fresh), 0);
     }
 
     /// The act was accepted. One wake-up for line and mark, so that a waiter finds it performed.
@@ -228,10 +217,7 @@ impl Site {
             act.performed = true;
             act.message = message;
         });
-        self.pulse.send_modify(|pulse| {
-            pulse.acts += usize::from(fresh);
-            pulse.performed += 1;
-        });
+        self.board.count(usize::from(fresh), 1);
     }
 
     /// Writes the line of an acting request that has none yet.
@@ -272,41 +258,13 @@ impl Site {
         self.acts.lock().clone()
     }
 
-    /// Waits for a condition on the pulse; ends early only when the simulator stops.
-    pub(crate) async fn wait_until(&self, condition: impl FnMut(&Pulse) -> bool) {
-        let mut pulse = self.pulse.subscribe();
-        tokio::select! {
-            _ = pulse.wait_for(condition) => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-
-    /// Waits until released.
-    pub(crate) async fn hold(&self) {
-        let (release, released) = oneshot::channel();
-        {
-            // The count moves under the lock of what it counts.
-            let mut held = self.held.lock();
-            held.push(release);
-            self.pulse.send_modify(|pulse| pulse.held = held.len());
-        }
-        // An error means that the simulator is at its end, which lets go as well.
-        let _ = released.await;
-    }
-
-    /// Releases everything that is held and says how many that were.
-    pub(crate) fn release(&self) -> usize {
-        let released = {
-            let mut held = self.held.lock();
-            self.pulse.send_modify(|pulse| pulse.held = 0);
-            std::mem::take(&mut *held)
-        };
-        let count = released.len();
-        for release in released {
-            // The request behind it may be gone with the simulator.
-            let _ = release.send(());
-        }
-        count
+    /// Whether the session is one of those that [`Chaos::Ghost`](crate::Chaos::Ghost) makes a ghost: the first one, and
+    /// every tenth from there.
+    pub(crate) fn is_ghostly(&self, id: Uuid) -> bool {
+        self.estate
+            .read()
+            .get(id)
+            .is_some_and(|session| session.uid % 10 == 1)
     }
 
     /// Runs something later, unless the simulator stops before.
@@ -315,7 +273,7 @@ impl Site {
         self.tasks.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(delay) => work(&site),
-                () = site.stop.cancelled() => {}
+                () = site.board.stop.cancelled() => {}
             }
         });
     }

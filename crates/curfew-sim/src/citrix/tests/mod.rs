@@ -2,6 +2,7 @@
 
 mod acts;
 mod auth;
+mod chaos;
 mod control;
 mod faults;
 mod reads;
