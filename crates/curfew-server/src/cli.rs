@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[cfg(feature = "dev")]
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
@@ -63,13 +65,20 @@ pub enum Command {
 /// Options of `curfew dev`.
 #[cfg(feature = "dev")]
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DevArgs {
+    /// Something to ask of the `dev` that runs, instead of starting one.
+    #[command(subcommand)]
+    pub command: Option<DevCommand>,
     /// Where the GraphQL endpoint listens; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)))]
     pub listen: SocketAddr,
     /// Where health and metrics listen; 127.0.0.1:9464, or a free port if `--listen` takes one.
     #[arg(long, value_name = "ADDR")]
     pub ops_listen: Option<SocketAddr>,
+    /// Where `curfew dev chaos` is listened for; 127.0.0.1:9465, or a free port if `--listen` takes one.
+    #[arg(long, value_name = "ADDR")]
+    pub control: Option<SocketAddr>,
     /// Print addresses and tokens as one line of JSON, for programs.
     #[arg(long)]
     pub json: bool,
@@ -79,7 +88,7 @@ pub struct DevArgs {
     /// Use this database instead of a SQLite file.
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     pub database_url: Option<String>,
-    /// How many sessions to simulate.
+    /// How many sessions to simulate, on all backends together.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub sessions: usize,
 }
@@ -88,10 +97,56 @@ pub struct DevArgs {
 impl DevArgs {
     /// Where health and metrics listen.
     pub fn ops_listen(&self) -> SocketAddr {
-        let port = if self.listen.port() == 0 { 0 } else { 9464 };
-        self.ops_listen
-            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        self.ops_listen.unwrap_or_else(|| self.beside(9464))
     }
+
+    /// Where `curfew dev chaos` is listened for.
+    pub fn control(&self) -> SocketAddr {
+        self.control.unwrap_or_else(|| self.beside(CONTROL_PORT))
+    }
+
+    /// This machine's port, or a free one if the public listener takes one.
+    fn beside(&self, port: u16) -> SocketAddr {
+        let port = if self.listen.port() == 0 { 0 } else { port };
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+}
+
+/// Where `curfew dev` listens for `curfew dev chaos`, and where that looks for it.
+#[cfg(feature = "dev")]
+const CONTROL_PORT: u16 = 9465;
+
+/// What may be asked of a running `curfew dev`.
+#[cfg(feature = "dev")]
+#[derive(Debug, Clone, Subcommand)]
+pub enum DevCommand {
+    /// Make a simulated backend of the running `curfew dev` misbehave; without arguments, say how all of them behave.
+    Chaos(ChaosArgs),
+}
+
+/// Options of `curfew dev chaos`.
+#[cfg(feature = "dev")]
+#[derive(Debug, Clone, Args)]
+pub struct ChaosArgs {
+    /// Which backend, such as `rds-demo`.
+    #[arg(requires = "chaos")]
+    pub backend: Option<String>,
+    /// What it is to do: answer late, not at all, every other time; list sessions that are not there; or behave.
+    #[arg(value_parser = chaos_words())]
+    pub chaos: Option<String>,
+    /// Where the running `curfew dev` listens; it prints that.
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, CONTROL_PORT)))]
+    pub control: SocketAddr,
+}
+
+/// What `curfew dev chaos` takes for an end of all chaos.
+#[cfg(feature = "dev")]
+pub const NO_CHAOS: &str = "off";
+
+#[cfg(feature = "dev")]
+fn chaos_words() -> PossibleValuesParser {
+    let words = curfew_sim::Chaos::ALL.map(curfew_sim::Chaos::as_str);
+    PossibleValuesParser::new(words.into_iter().chain([NO_CHAOS]))
 }
 
 /// Options of `curfew serve`.

@@ -4,9 +4,11 @@
 //! Not part of the product, and it knows the product only from outside: through cargo and through the binaries.
 //! Invariant: this crate depends on none of ours, so that it builds while they do not.
 
+mod apt;
 mod bench;
 mod cargo;
 mod codegen;
+mod compose;
 mod dist;
 mod postgres;
 mod suite;

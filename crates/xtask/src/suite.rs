@@ -8,6 +8,7 @@
 use anyhow::{Result, bail};
 
 use crate::cargo;
+use crate::compose;
 use crate::postgres::{self, Binaries, Durability, Server};
 
 const NOT_RUN: &str =
@@ -17,12 +18,16 @@ const NOT_RUN: &str =
 const TEST_THREADS: &str = "8";
 
 /// The variables that name binaries to tests.
-const BINARIES: [(&str, &str); 2] = [("CURFEW_BIN", "curfew"), ("CURFEW_SIM_BIN", "curfew-sim")];
+const BINARIES: [(&str, &str); 3] = [
+    ("CURFEW_BIN", "curfew"),
+    ("CURFEW_SIM_BIN", "curfew-sim"),
+    ("CURFEW_AGENT_BIN", "curfew-agent"),
+];
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install a Postgres server from Debian's packages if there is none.
+    /// Install a Postgres server and Docker Compose from Debian's packages where they are missing.
     #[arg(long)]
     install: bool,
     /// Fail if something could not be run.
@@ -45,6 +50,10 @@ pub fn run(args: &Args) -> Result<()> {
         ),
         None if args.strict => bail!("{NOT_RUN}"),
         None => println!("{NOT_RUN}"),
+    }
+    let composed = has_compose(args.install);
+    if args.strict && !composed {
+        bail!("{}", compose::NOT_RUN);
     }
 
     let whole = !names_packages(&args.cargo);
@@ -81,6 +90,9 @@ pub fn run(args: &Args) -> Result<()> {
     if binaries.is_none() {
         println!("{NOT_RUN}");
     }
+    if !composed {
+        println!("{}", compose::NOT_RUN);
+    }
     tested?;
     let on = binaries.map_or("SQLite only".into(), |it| {
         format!("SQLite and Postgres {}", it.version)
@@ -102,6 +114,17 @@ fn server_binaries(install: bool) -> Result<Option<Binaries>> {
         Some(found) => Ok(Some(found)),
         None => bail!("postgresql is installed, but its initdb and postgres were not found"),
     }
+}
+
+/// Is Docker Compose here, or can it be had? Without it one check of one file is missing, which is no reason to stop.
+fn has_compose(install: bool) -> bool {
+    if install
+        && !compose::is_there()
+        && let Err(error) = compose::install()
+    {
+        println!("xtask: {error:#}");
+    }
+    compose::is_there()
 }
 
 /// What is built before the tests run.

@@ -21,6 +21,7 @@ fn dev_needs_nothing() {
     };
     assert_eq!(args.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(args.ops_listen().to_string(), "127.0.0.1:9464");
+    assert_eq!(args.control().to_string(), "127.0.0.1:9465");
     assert_eq!((args.sessions, args.json), (200, false));
 
     let line = "curfew dev --listen 127.0.0.1:0 --json --sessions 5 --log debug --log-format json";
@@ -33,7 +34,41 @@ fn dev_needs_nothing() {
         panic!("dev")
     };
     assert_eq!(args.ops_listen().to_string(), "127.0.0.1:0");
+    assert_eq!(args.control().to_string(), "127.0.0.1:0");
     assert_eq!((args.sessions, args.json), (5, true));
+}
+
+#[cfg(feature = "dev")]
+#[test]
+fn chaos_is_asked_of_the_dev_that_runs() {
+    let chaos = |line: &str| {
+        let Command::Dev(args) = parse(line).expect("valid").command else {
+            panic!("dev")
+        };
+        match args.command {
+            Some(DevCommand::Chaos(args)) => args,
+            None => panic!("chaos"),
+        }
+    };
+    let args = chaos("curfew dev chaos rds-demo hang");
+    assert_eq!(
+        (args.backend.as_deref(), args.chaos.as_deref()),
+        (Some("rds-demo"), Some("hang"))
+    );
+    assert_eq!(args.control.to_string(), "127.0.0.1:9465");
+    assert_eq!(
+        chaos("curfew dev chaos vpn-demo off").chaos.as_deref(),
+        Some("off")
+    );
+    let args = chaos("curfew dev chaos --control 127.0.0.1:7");
+    assert_eq!((args.backend, args.control.port()), (None, 7));
+    for line in [
+        "curfew dev chaos rds-demo",
+        "curfew dev chaos rds-demo fast",
+        "curfew dev --sessions 5 chaos rds-demo hang",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Configuration as texts. Not files and not the environment. Invariant: no secret stands in any message.
 
-use curfew_core::{Role, Scope};
+use curfew_core::{BackendKind, Role, Scope};
 use secrecy::ExposeSecret as _;
 
 use curfew_core::Deadlines;
@@ -20,6 +20,22 @@ flavour = "cloud"
 customer = "loy6oujtu6a4"
 client_id = "env:CITRIX_CLIENT_ID"
 client_secret = "file:/run/secrets/citrix"
+"#;
+const WINDOWS: &str = r#"
+[[backends]]
+id = "rds"
+kind = "windows"
+ca = "file:/etc/curfew/agents-ca.pem"
+client_cert = "file:/etc/curfew/gateway.crt"
+client_key = "file:/etc/curfew/gateway.key"
+hosts = [{ name = "TERM04", address = "term04.corp.example:7443" }]
+"#;
+const ORBNET: &str = r#"
+[[backends]]
+id = "vpn"
+kind = "orbnet"
+token = "file:/run/secrets/orbnet"
+users = [{ id = 7, name = "Alice" }, { id = 8 }]
 "#;
 const ISSUER: &str = r#"
 [[auth.issuers]]
@@ -47,6 +63,10 @@ fn surroundings(variables: &[(&str, &str)]) -> Given {
         ("/etc/curfew/oct.json", text(OCT)),
         ("/etc/curfew/tls.crt", made.cert.pem()),
         ("/etc/curfew/tls.key", made.signing_key.serialize_pem()),
+        ("/etc/curfew/agents-ca.pem", made.cert.pem()),
+        ("/etc/curfew/gateway.crt", made.cert.pem()),
+        ("/etc/curfew/gateway.key", made.signing_key.serialize_pem()),
+        ("/run/secrets/orbnet", format!("{SECRET}\n")),
     ] {
         given.files.insert(path.into(), content);
     }
@@ -150,6 +170,8 @@ fn variables_win_over_the_file() {
 fn what_is_wrong_is_named() {
     let jwks = |path: &str| ISSUER.replace("jwks.json", path);
     let with = |from: &str, to: &str| format!("{ISSUER}{CITRIX}").replace(from, to);
+    let windows = |from: &str, to: &str| WINDOWS.replacen(from, to, 1);
+    let orbnet = |from: &str, to: &str| ORBNET.replacen(from, to, 1);
     let table: Vec<(String, &str)> = vec![
         // Unknown keys, in every section.
         ("[server]\nlisen = \"127.0.0.1:1\"".into(), "server.lisen: there is no such key; did you mean `listen`?"),
@@ -213,6 +235,25 @@ fn what_is_wrong_is_named() {
         (with("client_secret = \"file:/run/secrets/citrix\"", &format!("client_secret = [\"{SECRET}\"]")), "backends.citrix-eu.client_secret: must be"),
         (with("customer = \"loy6oujtu6a4\"", &format!("refresh_seconds = \"{SECRET}\"")), "backends.citrix-eu.refresh_seconds: must be"),
         (with("customer = \"loy6oujtu6a4\"", &format!("client_secret = \"{SECRET}")), "not TOML"),
+        // Windows.
+        (windows("client_key", "client_kay"), "backends.rds.client_kay: there is no such key; did you mean `client_key`?"),
+        (windows("address =", "adress ="), "adress: there is no such key; did you mean `address`?"),
+        (windows("hosts = [", "# ["), "backends.rds.hosts: is missing"),
+        (windows("name = \"TERM04\", ", ""), "name: is missing"),
+        (windows("[{ name = \"TERM04\", address = \"term04.corp.example:7443\" }]", "[\"TERM04\"]"), "backends.rds.hosts: must be a table, but is a text"),
+        (windows("hosts = [", "concurrency = -1\nhosts = ["), "backends.rds.concurrency: must be"),
+        (windows("agents-ca.pem", "none.pem"), "backends.rds: the file `/etc/curfew/none.pem` cannot be read"),
+        (windows("file:/etc/curfew/gateway.key", "env:NOT_SET"), "backends.rds: the environment variable `NOT_SET` is not set"),
+        // OrbNet.
+        (orbnet("users =", "user ="), "backends.vpn.user: there is no such key; did you mean `users`?"),
+        (orbnet("id = 7, ", "nr = 7, "), "nr: there is no such key"),
+        (orbnet("id = 7, ", "id = \"7\", "), "backends.vpn.users: must be"),
+        (orbnet("users =", "disconnect_by = \"ip\"\nusers ="), "`ip` is not known; did you mean `id`?"),
+        (orbnet("token =", "ca = \"file:/etc/curfew/none.pem\"\ntoken ="), "backends.vpn: the file `/etc/curfew/none.pem` cannot be read"),
+        (orbnet("file:/run/secrets/orbnet", "file:/run/secrets/none"), "backends.vpn: the file `/run/secrets/none` cannot be read"),
+        (orbnet("token =", "# "), "backends.vpn.token: is missing"),
+        (orbnet("\"file:/run/secrets/orbnet\"", &format!("[\"{SECRET}\"]")), "backends.vpn.token: must be"),
+        (format!("{WINDOWS}{}", orbnet("id = \"vpn\"", "id = \"rds\"")), "backends.rds: there are two backends with this `id`"),
     ];
     for (text, expected) in table {
         let error = read(&text, &[]).expect_err(&text).to_string();
@@ -226,6 +267,28 @@ fn what_is_wrong_is_named() {
         );
         assert!(!error.contains(SECRET), "{error}");
     }
+}
+
+#[test]
+fn a_backend_of_each_kind_is_read_and_shows_no_secret() {
+    let config = read(&format!("{CITRIX}{WINDOWS}{ORBNET}"), &[]).expect("usable");
+    let kinds: Vec<_> = config
+        .backends
+        .iter()
+        .map(|it| (it.id().as_str(), it.kind()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("citrix-eu", BackendKind::Citrix),
+            ("rds", BackendKind::Windows),
+            ("vpn", BackendKind::Orbnet)
+        ]
+    );
+    // Everything that a reference led to, a certificate as much as a key.
+    let debug = format!("{config:?}");
+    assert!(!debug.contains(SECRET) && !debug.contains("BEGIN"), "{debug}");
+    assert!(debug.contains("TERM04") && debug.contains("Alice"), "{debug}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask bench [NAMES…]`: the criterion benchmarks, and load figures of whole processes.
 //!
 //! A criterion benchmark measures a function and lives beside it (`benches/` of its crate, `harness = false`); it
-//! is found by the name of its target. A load figure starts real processes and is a function of `tests/benches/load.rs`;
+//! is found by the name of its target. A load figure starts real processes and is a module of `tests/benches/load/`;
 //! this command builds the binaries in release mode and starts the database for it.
 //! Invariant: a figure that involves commits is measured on a Postgres that really syncs them.
 
@@ -11,7 +11,7 @@ use crate::cargo;
 use crate::postgres::{self, Durability, Server};
 
 /// The load figures, by name.
-const FIGURES: [&str; 2] = ["listing", "acts"];
+const FIGURES: [&str; 4] = ["listing", "acts", "fleet", "estate"];
 /// The bench target that measures them; it is no criterion benchmark.
 const LOAD: &str = "load";
 

@@ -30,6 +30,6 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
         .to_string();
     assert_eq!(
         error,
-        "there is no benchmark `pages`; there are: page, listing, acts"
+        "there is no benchmark `pages`; there are: page, listing, acts, fleet, estate"
     );
 }

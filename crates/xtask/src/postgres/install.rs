@@ -3,10 +3,9 @@
 //! Only where apt is; elsewhere it says what is missing. Invariant: the package makes and starts no cluster of
 //! its own, and no file of the machine's configuration is changed.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use anyhow::Result;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use crate::apt::Package;
 
 /// What is run, as root.
 ///
@@ -30,33 +29,11 @@ DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends pos
 
 /// Installs the Debian package `postgresql`; says so first.
 pub fn install() -> Result<()> {
-    ensure!(
-        Path::new("/usr/bin/apt-get").exists(),
-        "there is no apt-get here: install a PostgreSQL server (initdb and postgres) by this system's own means"
-    );
-    println!(
-        "xtask: installing the Debian package postgresql (and what it depends on): the tests start a throw-away \
-         server of their own from it; no cluster is created or started"
-    );
-    let mut command = if super::launch::is_root()? {
-        Command::new("sh")
-    } else if Command::new("sudo")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|it| it.success())
-    {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("sh");
-        sudo
-    } else {
-        bail!("installing postgresql needs root, and there is no sudo here");
-    };
-    let status = command
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::null())
-        .status()
-        .context("no shell")?;
-    ensure!(status.success(), "installing postgresql failed ({status})");
-    Ok(())
+    Package {
+        name: "postgresql",
+        purpose: "the tests start a throw-away server of their own from it; no cluster is created or started",
+        otherwise: "install a PostgreSQL server (initdb and postgres) by this system's own means",
+        script: SCRIPT,
+    }
+    .install()
 }

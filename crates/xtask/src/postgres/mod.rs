@@ -9,4 +9,4 @@ mod launch;
 
 pub use find::{Binaries, find};
 pub use install::install;
-pub use launch::{Durability, Server};
+pub use launch::{Durability, Server, is_root};
