@@ -217,6 +217,7 @@ async fn the_old_contract_is_kept_to_the_letter(db: Db) {
     INTENT DISCONNECT <- Ada Admin
     ATTEMPT 1 DISCONNECT <- Ada Admin
     OUTCOME DISCONNECT ALREADY_GONE sent=NO by REQUEST <- Ada Admin
+    DENIED DISCONNECT NO_SUCH_TARGET <- Ada Admin
     DENIED DISCONNECT FORBIDDEN <- Vera Viewer
     ",
     );

@@ -1,4 +1,4 @@
-//! A gateway in this process: the real wiring, the real HTTP door, the real Citrix adapter against simulated sites.
+//! A gateway in this process: the real wiring, the real HTTP door, the real adapters against simulated vendors.
 //!
 //! Not here: binaries (`process`). Invariant: ports are free ones, tokens come from an issuer of the gateway's own.
 
@@ -6,51 +6,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_app::{BackendEntry, Settings};
-use curfew_backends::{BackendConfig, Deps};
+use curfew_app::Settings;
 use curfew_core::{BackendId, Clock, Deadlines, Generation, Role, Scope, SessionId, SystemClock};
 use curfew_graphql::Limits;
 use curfew_server::auth::dev::DevIssuer;
 use curfew_server::auth::{Issuer, JwtAuthenticator, RoleGrant, RoleMap};
 use curfew_server::http::{Bound, DoorOptions};
 use curfew_server::wiring::{self, Blueprint};
-use curfew_sim::{CitrixSim, CitrixSimConfig};
+use curfew_sim::{CitrixSim, CitrixSimConfig, FleetSim, FleetSimConfig, OrbnetSim, OrbnetSimConfig};
 use curfew_store::{Database, StoreOptions};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{AuditTrail, Client, Db, Reply, http_client, until};
+use crate::site::Sim;
+use crate::{AuditTrail, Client, Db, Reply, Site, http_client, until};
 
-/// The backend's name where there is only one.
+/// The name of the Citrix backend where there is only one.
 pub const BACKEND: &str = "citrix-eu";
-
-/// One simulated site and how the gateway is told of it.
-#[derive(Debug, Clone)]
-pub struct Site {
-    /// The backend's name.
-    pub id: String,
-    /// What is simulated.
-    pub sim: CitrixSimConfig,
-    /// Keys of `[[backends]]` beside those that every simulated site needs.
-    pub keys: Value,
-}
-
-impl Site {
-    /// A site under a name.
-    pub fn new(id: &str, sim: CitrixSimConfig) -> Self {
-        Self {
-            id: id.to_owned(),
-            sim,
-            keys: json!({}),
-        }
-    }
-
-    /// Sets a key of `[[backends]]`.
-    pub fn key(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.keys[name] = value.into();
-        self
-    }
-}
+/// The name of the Windows backend where there is only one.
+pub const WINDOWS: &str = "rds";
+/// The name of the VPN where there is only one.
+pub const VPN: &str = "vpn-hq";
 
 /// What a gateway is to be.
 pub struct Builder {
@@ -71,7 +47,17 @@ impl Builder {
         self.site(Site::new(BACKEND, sim))
     }
 
-    /// Adds a simulated site.
+    /// Adds a simulated fleet of Windows hosts under the usual name.
+    pub fn windows(self, sim: FleetSimConfig) -> Self {
+        self.site(Site::new(WINDOWS, sim))
+    }
+
+    /// Adds a simulated OrbNet under the usual name.
+    pub fn orbnet(self, sim: OrbnetSimConfig) -> Self {
+        self.site(Site::new(VPN, sim))
+    }
+
+    /// Adds a simulated backend.
     pub fn site(mut self, site: Site) -> Self {
         self.sites.push(site);
         self
@@ -153,8 +139,8 @@ impl Builder {
         curfew_server::cli::install_tls_provider();
         let (mut sims, mut backends) = (Vec::new(), Vec::new());
         for site in self.sites {
-            let sim = CitrixSim::start(site.sim).await.expect("the simulator starts");
-            backends.push(entry(&site.id, &sim, site.keys, &self.clock));
+            let sim = Sim::start(site.behind).await;
+            backends.push(sim.entry(&site.id, site.keys, &self.clock));
             sims.push((site.id, sim));
         }
         let issuer = DevIssuer::new(Arc::clone(&self.clock)).expect("randomness");
@@ -193,25 +179,6 @@ impl Builder {
     }
 }
 
-fn entry(id: &str, sim: &CitrixSim, keys: Value, clock: &Arc<dyn Clock>) -> BackendEntry {
-    let config = sim.config();
-    let mut all = json!({
-        "kind": "citrix", "id": id, "flavour": "cloud", "url": sim.url(), "customer": config.customer,
-        "client_id": config.client_id, "client_secret": config.client_secret, "allow_loopback": true,
-    });
-    if let (Value::Object(all), Value::Object(keys)) = (&mut all, keys) {
-        all.extend(keys);
-    }
-    let config: BackendConfig = serde_json::from_value(all).expect("a backend's configuration");
-    let deps = Deps {
-        clock: Arc::clone(clock),
-    };
-    BackendEntry {
-        backend: curfew_backends::build(&config, &deps).expect("the adapter is built"),
-        interval: config.refresh_interval(),
-    }
-}
-
 /// A gateway at work, and the sites behind it.
 pub struct Gateway {
     /// The GraphQL endpoint.
@@ -221,7 +188,7 @@ pub struct Gateway {
     /// Its database.
     pub db: Db,
     inner: Option<wiring::Gateway>,
-    sims: Vec<(String, CitrixSim)>,
+    sims: Vec<(String, Sim)>,
     issuer: DevIssuer,
     http: reqwest::Client,
 }
@@ -252,9 +219,14 @@ impl Gateway {
         self.inner.as_ref().expect("the gateway was not stopped")
     }
 
-    /// The only site.
+    fn behind(&self, id: &str) -> &Sim {
+        let found = self.sims.iter().find(|(name, _)| name == id);
+        &found.expect("a backend of that name").1
+    }
+
+    /// The usual site.
     pub fn sim(&self) -> &CitrixSim {
-        &self.sims[0].1
+        self.sim_of(BACKEND)
     }
 
     /// A site by name.
@@ -262,8 +234,25 @@ impl Gateway {
     /// # Panics
     /// If there is none.
     pub fn sim_of(&self, id: &str) -> &CitrixSim {
-        let found = self.sims.iter().find(|(name, _)| name == id);
-        &found.expect("a site").1
+        self.behind(id).citrix()
+    }
+
+    /// The usual fleet.
+    pub fn fleet(&self) -> &FleetSim {
+        self.behind(WINDOWS).fleet()
+    }
+
+    /// The usual VPN.
+    pub fn vpn(&self) -> &OrbnetSim {
+        self.vpn_of(VPN)
+    }
+
+    /// A VPN by name.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn vpn_of(&self, id: &str) -> &OrbnetSim {
+        self.behind(id).orbnet()
     }
 
     /// Somebody with this token, or without any.
@@ -323,7 +312,7 @@ impl Gateway {
 
     /// The id under which the gateway knows a session of the usual site.
     pub fn id(&self, session: Uuid) -> String {
-        self.id_on(&self.sims[0].0, session)
+        self.id_on(BACKEND, session)
     }
 
     /// The id under which the gateway knows a session of a site.

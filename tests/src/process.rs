@@ -158,29 +158,94 @@ impl Process {
     }
 }
 
-/// A simulated Citrix site as a process of its own.
+/// A simulator as a process of its own.
 #[derive(Debug)]
 pub struct SimProcess {
-    /// What it printed: `url`, `control`, `customer`, `clientId`, `clientSecret` …
+    /// What it printed: `control`, and what a configuration needs (`url`, `clientSecret`, `ca` …).
     pub ready: Value,
+    kind: &'static str,
     process: Process,
     http: reqwest::Client,
 }
 
 impl SimProcess {
-    /// Starts one; `None` without the binary.
+    /// Starts a Citrix site; `None` without the binary.
     pub async fn start(arguments: &[&str]) -> Option<Self> {
+        Self::of("citrix", arguments).await
+    }
+
+    /// Starts a fleet of Windows hosts; `None` without the binary.
+    pub async fn fleet(arguments: &[&str]) -> Option<Self> {
+        Self::of("fleet", arguments).await
+    }
+
+    /// Starts an OrbNet service; `None` without the binary.
+    pub async fn orbnet(arguments: &[&str]) -> Option<Self> {
+        Self::of("orbnet", arguments).await
+    }
+
+    async fn of(kind: &'static str, arguments: &[&str]) -> Option<Self> {
         curfew_server::cli::install_tls_provider();
         let binary = binary("CURFEW_SIM_BIN", "curfew-sim")?;
-        let arguments = ["citrix", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
-            .iter()
-            .chain(arguments);
+        let always = [kind, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+        let arguments = always.iter().chain(arguments);
         let mut process = Process::start(&binary, arguments);
         Some(Self {
             ready: process.ready().await,
+            kind,
             process,
             http: http_client(),
         })
+    }
+
+    /// Its `[[backends]]`, as an administrator would write it.
+    pub fn backend(&self, id: &str) -> String {
+        let text = |name: &str| self.ready[name].as_str().unwrap_or_default();
+        let list = |name: &str| self.ready[name].as_array().cloned().unwrap_or_default();
+        let own = match self.kind {
+            "fleet" => {
+                let hosts: Vec<String> = list("hosts")
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(|name| format!("{{ name = \"{name}\", address = \"{}\" }}", text("address")))
+                    .collect();
+                format!(
+                    "kind = \"windows\"\nca = '''{}'''\nclient_cert = '''{}'''\nclient_key = '''{}'''\n\
+                     trust_domain = \"{}\"\nhosts = [{}]\n",
+                    text("ca"),
+                    text("gatewayCert"),
+                    text("gatewayKey"),
+                    text("trustDomain"),
+                    hosts.join(", ")
+                )
+            }
+            "orbnet" => {
+                let users: Vec<String> = list("users")
+                    .iter()
+                    .map(|user| format!("{{ id = {}, name = {} }}", user["id"], user["name"]))
+                    .collect();
+                format!(
+                    "kind = \"orbnet\"\nurl = \"{}\"\ntoken = \"{}\"\nusers = [{}]\n",
+                    text("url"),
+                    text("token"),
+                    users.join(", ")
+                )
+            }
+            _ => format!(
+                "kind = \"citrix\"\nflavour = \"cloud\"\nurl = \"{}\"\ncustomer = \"{}\"\nclient_id = \"{}\"\n\
+                 client_secret = \"{}\"\n",
+                text("url"),
+                text("customer"),
+                text("clientId"),
+                text("clientSecret")
+            ),
+        };
+        format!("[[backends]]\nid = \"{id}\"\nallow_loopback = true\n{own}")
+    }
+
+    /// The process' id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     fn control(&self, path: &str) -> String {
@@ -196,7 +261,15 @@ impl SimProcess {
     /// # Panics
     /// If it is refused.
     pub async fn fault(&self, fault: &curfew_sim::Fault) {
-        let body = json!(fault).to_string();
+        self.script(&json!(fault)).await;
+    }
+
+    /// Scripts a fault of any kind of simulator, as its control listener takes it.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn script(&self, fault: &Value) {
+        let body = fault.to_string();
         let request = self
             .http
             .post(self.control("/faults"))

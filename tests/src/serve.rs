@@ -33,12 +33,17 @@ pub struct Serve {
 impl Serve {
     /// Starts one over `sim` and `db`, which it migrates; `None` without the binary.
     pub async fn start(sim: &SimProcess, db: &Db) -> Option<Self> {
+        Self::with(&Self::config(sim, db)).await
+    }
+
+    /// Starts one with this configuration file; `None` without the binary.
+    pub async fn with(config: &str) -> Option<Self> {
         curfew_server::cli::install_tls_provider();
         let binary = binary("CURFEW_BIN", "curfew")?;
         let folder = tempfile::tempdir().expect("a temporary directory");
         let signer = Signer::ec("test-key");
         std::fs::write(folder.path().join("jwks.json"), Signer::jwks(&[&signer])).expect("written");
-        std::fs::write(folder.path().join("curfew.toml"), Self::config(sim, db)).expect("written");
+        std::fs::write(folder.path().join("curfew.toml"), config).expect("written");
         let process = Self::run(&binary, &folder);
         let mut serve = Self {
             process,
@@ -53,9 +58,13 @@ impl Serve {
         Some(serve)
     }
 
-    /// The configuration file.
+    /// The configuration file for one simulated site.
     pub fn config(sim: &SimProcess, db: &Db) -> String {
-        let text = |name: &str| sim.ready[name].as_str().unwrap_or_default();
+        Self::config_of(&[sim.backend(BACKEND)], db)
+    }
+
+    /// The configuration file for these `[[backends]]`.
+    pub fn config_of(backends: &[String], db: &Db) -> String {
         let roles: Vec<_> = Role::ALL
             .iter()
             .map(|role| format!("\"grp-{role}\" = {{ role = \"{role}\" }}"))
@@ -64,16 +73,10 @@ impl Serve {
             "[server]\nlisten = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\ndrain_seconds = 5\n\
              [database]\nurl = \"{url}\"\n\
              [[auth.issuers]]\nissuer = \"{ISSUER}\"\naudience = \"curfew\"\njwks = \"file:jwks.json\"\n\
-             roles_claim = \"groups\"\nmap = {{ {roles} }}\n\
-             [[backends]]\nid = \"{BACKEND}\"\nkind = \"citrix\"\nflavour = \"cloud\"\nurl = \"{site}\"\n\
-             customer = \"{customer}\"\nclient_id = \"{id}\"\nclient_secret = \"{secret}\"\n\
-             allow_loopback = true\n",
+             roles_claim = \"groups\"\nmap = {{ {roles} }}\n{backends}",
             url = db.url,
             roles = roles.join(", "),
-            site = text("url"),
-            customer = text("customer"),
-            id = text("clientId"),
-            secret = text("clientSecret"),
+            backends = backends.concat(),
         )
     }
 

@@ -124,7 +124,7 @@ impl SessionBackend for Still {
             outcome: Ok(SystemClock.now()),
         }];
         Ok(Listing {
-            sessions: self.sessions.clone(),
+            sessions: self.sessions.iter().cloned().map(Box::new).collect(),
             parts,
         })
     }

@@ -153,8 +153,8 @@ async fn first(rig: &impl Rig) -> Session {
         );
         !busy && !session.protected
     };
-    let place = sessions.iter().position(free);
-    sessions.swap_remove(place.expect("a rig has a session that is neither disconnected nor protected"))
+    let place = sessions.iter().position(|session| free(session));
+    *sessions.swap_remove(place.expect("a rig has a session that is neither disconnected nor protected"))
 }
 
 fn act(rig: &impl Rig, session: &SessionId, verb: Verb) -> Recorded<SessionAction> {

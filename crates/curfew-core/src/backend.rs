@@ -101,8 +101,9 @@ impl ReadCtx {
 /// All sessions of a backend at one time, with what each part had to say.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// Each native id once.
-    pub sessions: Vec<Session>,
+    /// Each native id once. Boxed, so that a hundred thousand of them never need one piece of memory, nor twice that
+    /// while it grows.
+    pub sessions: Vec<Box<Session>>,
     /// Every part that was asked, good or bad.
     pub parts: Vec<Part>,
 }

@@ -42,7 +42,7 @@ pub enum OrderKey<T> {
 #[derive(Debug)]
 pub struct Row {
     /// The session as its backend reported it.
-    pub session: Session,
+    pub session: Box<Session>,
     /// The product it is on.
     pub kind: BackendKind,
     pub(super) user: Box<str>,
@@ -56,7 +56,8 @@ pub struct Row {
 
 impl Row {
     /// Prepares a session.
-    pub fn new(session: Session, kind: BackendKind) -> Self {
+    pub fn new(session: impl Into<Box<Session>>, kind: BackendKind) -> Self {
+        let session = session.into();
         let lower = |text: &Option<String>| {
             text.as_deref()
                 .unwrap_or_default()
@@ -77,7 +78,7 @@ impl Row {
                 client,
                 applications,
                 ..
-            } = &session;
+            } = &*session;
             add(Some(&user.name));
             for text in [
                 user.account().as_ref(),

@@ -244,7 +244,8 @@ impl Slot {
         self.readings.send_replace(Arc::new(readings));
     }
 
-    fn publish(&self, start: Instant, sessions: Vec<Session>, failed: &[(PartName, String)]) {
+    #[expect(clippy::vec_box, reason = "as listings have them")]
+    fn publish(&self, start: Instant, sessions: Vec<Box<Session>>, failed: &[(PartName, String)]) {
         let mut rows: Vec<Arc<Row>> = sessions
             .into_iter()
             .map(|session| Arc::new(Row::new(session, self.kind)))

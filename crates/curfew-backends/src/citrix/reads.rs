@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use curfew_core::{
-    BackendError, BackendErrorKind as Kind, Evidence, Listing, Part, ReadCtx, Reply as Answered, SessionId,
-    Sight, Timestamp,
+    BackendError, BackendErrorKind as Kind, Evidence, Listing, Part, ReadCtx, Reply as Answered, Session,
+    SessionId, Sight, Timestamp,
 };
 use http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -43,8 +43,8 @@ struct Run {
 impl Client {
     /// Reads all sessions.
     pub(super) async fn list(&self, ctx: &ReadCtx) -> Result<Listing, BackendError> {
-        let mut sessions = Vec::new();
-        let mut places = HashMap::new();
+        let mut sessions: Vec<Box<Session>> = Vec::new();
+        let mut places: HashMap<SessionId, usize> = HashMap::new();
         let mut unreadable = 0_u64;
         let run = self
             .pages(wire::FIELDS, self.settings.page_size, ctx.deadline, |row, at| {
@@ -57,10 +57,10 @@ impl Client {
                 };
                 // Pages are no snapshot: a row that moved between two of them comes twice. The later word counts.
                 match places.get(&session.id) {
-                    Some(place) => sessions[*place] = session,
+                    Some(place) => *sessions[*place] = session,
                     None => {
                         places.insert(session.id.clone(), sessions.len());
-                        sessions.push(session);
+                        sessions.push(Box::new(session));
                     }
                 }
             })

@@ -58,7 +58,7 @@ pub(super) async fn what_is_listed_can_be_read<R: Rig>(rig: R) {
                 bytes_sent: listed.bytes_sent,
                 ..*read
             },
-            *listed
+            **listed
         );
     }
 }

@@ -58,7 +58,7 @@ impl Client {
             let outcome = outcome.map(|sessions| {
                 listing
                     .sessions
-                    .extend(sessions.found.into_iter().map(|found| found.session));
+                    .extend(sessions.found.into_iter().map(|found| Box::new(found.session)));
                 sessions.asked
             });
             if let Err(error) = &outcome {

@@ -52,7 +52,7 @@ impl Fleet {
         let mut listing = Listing::default();
         for reading in readings {
             let outcome = reading.outcome.map(|(sessions, began)| {
-                listing.sessions.extend(sessions);
+                listing.sessions.extend(sessions.into_iter().map(Box::new));
                 began
             });
             listing.parts.push(Part {

@@ -320,7 +320,7 @@ impl FakeBackend {
             outcome: inner.failing.get(name).map_or(Ok(now), |kind| Err(fails(*kind))),
         };
         Listing {
-            sessions: sessions.map(|session| observed(session, now)).collect(),
+            sessions: sessions.map(|session| Box::new(observed(session, now))).collect(),
             parts: inner.parts.iter().map(part).collect(),
         }
     }

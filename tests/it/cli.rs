@@ -1,42 +1,19 @@
-//! The command line: `dev`, `serve`, `migrate`, `check`, `--version`; exit codes and what is said.
+//! The command line: `serve`, `migrate`, `check`, `--version`, ports that are taken; exit codes and what is said.
 //!
-//! Not what the gateway does once it runs. Invariant: nothing that is printed holds a secret.
+//! Not what the gateway does once it runs, and not `dev` (`dev`). Invariant: nothing that is printed holds a secret.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use curfew_core::Role;
 use curfew_sim::{Fault, FaultAction, Operation};
-use curfew_tests::{Db, Dev, Process, Serve, Signer, SimProcess, binary, on_both};
+use curfew_tests::{Db, Dev, Ended, Process, Serve, Signer, SimProcess, binary, on_both, run, run_with};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 on_both![
-    dev_prints_one_line_and_ends_on_a_signal,
     serve_wants_a_migrated_database,
     check_says_what_is_in_order_and_what_is_not,
 ];
-
-/// What a command printed, and its exit code.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-async fn run(binary: &Path, arguments: &[&str]) -> Ended {
-    run_with(binary, arguments, &[]).await
-}
-
-async fn run_with(binary: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    let mut process = Process::start_with(binary, arguments, variables);
-    let stdout = process.rest().await;
-    Ended {
-        code: process.end().await,
-        stdout,
-        stderr: process.log(),
-    }
-}
 
 /// A folder with a configuration and a key set.
 struct Folder(TempDir);
@@ -56,115 +33,6 @@ impl Folder {
 
 fn curfew() -> Option<PathBuf> {
     binary("CURFEW_BIN", "curfew")
-}
-
-async fn dev_prints_one_line_and_ends_on_a_signal(db: Db) {
-    let Some(mut dev) = Dev::start(&["--database-url", &db.url, "--sessions", "25"]).await else {
-        return;
-    };
-    let keys: Vec<_> = dev
-        .ready
-        .as_object()
-        .expect("an object")
-        .keys()
-        .cloned()
-        .collect();
-    assert_eq!(keys, ["database", "graphql", "ops", "tokens"]);
-    for role in ["viewer", "helpdesk", "operator", "auditor", "admin"] {
-        assert!(dev.ready["tokens"][role].is_string(), "{role}: {}", dev.ready);
-    }
-    let shown = dev.ready["database"].as_str().expect("text");
-    assert!(
-        shown.starts_with(db.url.split_once(':').expect("a URL").0),
-        "{shown}"
-    );
-
-    // Once the line is there, every simulated backend has been read.
-    let viewer = dev.role(Role::Viewer);
-    let data = viewer.data(
-        "{ onlineSessions { totalCount backends { status } } backends { id kind } }",
-        json!({}),
-    );
-    assert_eq!(
-        data.await,
-        json!({
-            "onlineSessions": { "totalCount": 25, "backends": [{ "status": "OK" }] },
-            "backends": [{ "id": "citrix-demo", "kind": "CITRIX" }],
-        })
-    );
-    dev.process.terminate().await;
-    assert_eq!(dev.process.end().await, Some(0));
-    assert_eq!(dev.process.line().await, None, "one line and no more");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_password_of_a_database_is_not_shown() {
-    let Some(db) = Db::postgres().await else {
-        return;
-    };
-    // The server trusts everybody, so that any password will do.
-    let url = db.url.replace("postgres@", "postgres:hunter2@");
-    assert!(url.contains("hunter2"), "{url}");
-    let Some(dev) = Dev::start(&["--database-url", &url, "--sessions", "1"]).await else {
-        return;
-    };
-    assert!(
-        !dev.ready["database"].to_string().contains("hunter2"),
-        "{}",
-        dev.ready
-    );
-    assert!(!dev.process.log().contains("hunter2"));
-    let graphiql = dev.ready["graphql"]
-        .as_str()
-        .expect("a URL")
-        .replace("/graphql", "/");
-    let page = curfew_tests::http_client()
-        .get(graphiql)
-        .header("accept", "text/html")
-        .send()
-        .await
-        .expect("a page");
-    assert_eq!(page.status(), 200);
-    let page = page.text().await.expect("text");
-    assert!(page.contains("GraphiQL") && page.contains("Bearer ey"), "{page}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dev_ends_while_an_act_is_waited_for() {
-    let Some(mut dev) = Dev::start(&["--sessions", "25"]).await else {
-        return;
-    };
-    let helpdesk = dev.role(Role::Helpdesk);
-    let list = "{ onlineSessions(first: 5, filter: { states: [ACTIVE] }) { nodes { id } } }";
-    let rows = helpdesk.data(list, json!({})).await["onlineSessions"]["nodes"]
-        .as_array()
-        .cloned()
-        .expect("rows");
-    let document = "mutation($id: ID!) { logoffSession(input: { target: { onlineSessionId: $id }, wait: true, \
-         waitSeconds: 300 }) { status operation { state } } }";
-    let asked: Vec<_> = rows
-        .into_iter()
-        .map(|row| {
-            let helpdesk = helpdesk.clone();
-            tokio::spawn(async move { helpdesk.query(document, json!({ "id": row["id"] })).await })
-        })
-        .collect();
-    dev.process.terminate().await;
-    // 5 s is what is promised; the bound allows for a busy machine.
-    let ended = tokio::time::timeout(Duration::from_secs(30), dev.process.end()).await;
-    assert_eq!(ended.expect("it ends in time"), Some(0), "{}", dev.process.log());
-    for answer in asked {
-        // Answered in whole, or refused: by the door, or because nobody listens any more.
-        if let Ok(reply) = answer.await {
-            let status = reply.body["data"]["logoffSession"]["status"].as_str();
-            assert!(
-                matches!(status, Some("LOGGED_OFF" | "ACCEPTED")) || reply.code() == "SHUTTING_DOWN",
-                "{}",
-                reply.text
-            );
-        }
-    }
-    assert!(!dev.process.log().contains("panicked"), "{}", dev.process.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -195,26 +63,6 @@ async fn a_taken_port_names_the_option() {
     .await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("change `--ops-listen`"), "{}", ended.stderr);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_outlives_dev_if_it_has_a_folder() {
-    let folder = tempfile::tempdir().expect("a temporary directory");
-    let path = folder.path().join("data").display().to_string();
-    let arguments = ["--data-dir", path.as_str(), "--sessions", "5"];
-    let Some(mut dev) = Dev::start(&arguments).await else {
-        return;
-    };
-    let document = "mutation { disconnectBySessionId(onlineSessionId: \"sess_1\") }";
-    assert_eq!(
-        dev.role(Role::Viewer).query(document, json!({})).await.status,
-        403
-    );
-    dev.process.terminate().await;
-    assert_eq!(dev.process.end().await, Some(0));
-    let dev = Dev::start(&arguments).await.expect("the binary is there");
-    let audit = curfew_tests::AuditTrail::read(&dev.role(Role::Auditor)).await;
-    audit.assert_is("DENIED DISCONNECT FORBIDDEN <- Vera Viewer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -494,6 +342,118 @@ async fn check_says_what_is_in_order_and_what_is_not(db: Db) {
     assert_eq!(ended.code, Some(64));
     assert!(line(&ended, "fail", "configuration"), "{}", ended.stdout);
     assert!(ended.stdout.contains("server.lisen"), "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backends_of_every_kind_are_checked_part_by_part_but_many_good_ones_in_one_line() {
+    let db = Db::sqlite();
+    let (Some(curfew), Some(citrix), Some(fleet), Some(vpn)) = (
+        curfew(),
+        SimProcess::start(&["--sessions", "3"]).await,
+        SimProcess::fleet(&["--hosts", "22", "--sessions-per-host", "1"]).await,
+        SimProcess::orbnet(&["--users", "2"]).await,
+    ) else {
+        return;
+    };
+    // A host that is not there: nobody listens at the address of the last one.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = free.local_addr().expect("an address");
+    drop(free);
+    let good = fleet.backend("rds");
+    let last = format!(
+        "{{ name = \"TERM0022\", address = \"{}\"",
+        fleet.ready["address"].as_str().expect("text")
+    );
+    let with_silent = good.replace(&last, &format!("{{ name = \"TERM0022\", address = \"{silent}\""));
+    assert_ne!(with_silent, good);
+    let backends = [citrix.backend("citrix-eu"), with_silent, vpn.backend("vpn")];
+    let folder = Folder::new(
+        &Serve::config_of(&backends, &db),
+        &Signer::jwks(&[&Signer::ec("k")]),
+    );
+    let migrated = run(&curfew, &["migrate", "--config", &folder.config()]).await;
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    let ended = run(&curfew, &["check", "--config", &folder.config()]).await;
+    assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
+    let of_hosts: Vec<_> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.contains("backend rds"))
+        .collect();
+    assert_eq!(of_hosts.len(), 2, "{}", ended.stdout);
+    assert!(
+        of_hosts[0].starts_with("fail  backend rds/TERM0022 "),
+        "{}",
+        of_hosts[0]
+    );
+    assert!(of_hosts[1].starts_with("ok    backend rds "), "{}", of_hosts[1]);
+    assert!(
+        of_hosts[1].ends_with("  21 of 22 hosts answer"),
+        "{}",
+        of_hosts[1]
+    );
+    for name in ["backend citrix-eu/", "backend vpn/"] {
+        assert!(
+            ended.stdout.contains(&format!("\nok    {name}")),
+            "{name}: {}",
+            ended.stdout
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_contradicts_itself_is_64_and_hides_nothing_of_the_others() {
+    let db = Db::sqlite();
+    let (Some(curfew), Some(citrix), Some(fleet), Some(vpn)) = (
+        curfew(),
+        SimProcess::start(&["--sessions", "1"]).await,
+        SimProcess::fleet(&["--hosts", "2", "--sessions-per-host", "1"]).await,
+        SimProcess::orbnet(&["--users", "2"]).await,
+    ) else {
+        return;
+    };
+    let (rds, orbnet) = (fleet.backend("rds"), vpn.backend("vpn"));
+    let token = vpn.ready["token"].as_str().expect("a token");
+    for (wrong, backend, says) in [
+        (
+            rds.replace("TERM0002", "term0001"),
+            "rds",
+            "`term0001` is there twice",
+        ),
+        (rds.replace("allow_loopback = true\n", ""), "rds", "loopback"),
+        (orbnet.replace("id = 102", "id = 101"), "vpn", "101 twice"),
+        (
+            orbnet.replace("allow_loopback = true\n", ""),
+            "vpn",
+            "only https is spoken",
+        ),
+    ] {
+        let config = Serve::config_of(&[citrix.backend("citrix-eu"), wrong], &db);
+        let folder = Folder::new(&config, &Signer::jwks(&[&Signer::ec("k")]));
+        let serve = run(&curfew, &["serve", "--config", &folder.config()]).await;
+        assert_eq!(serve.code, Some(64), "{says}: {}", serve.stderr);
+        assert!(
+            serve.stderr.contains(backend) && serve.stderr.contains(says),
+            "{says}: {}",
+            serve.stderr
+        );
+        let check = run(&curfew, &["check", "--config", &folder.config()]).await;
+        assert_eq!(check.code, Some(64), "{says}: {}", check.stdout);
+        assert!(
+            check.stdout.contains(&format!("fail  backend {backend} ")),
+            "{}",
+            check.stdout
+        );
+        assert!(
+            check.stdout.contains("ok    backend citrix-eu/"),
+            "{}",
+            check.stdout
+        );
+        for said in [serve.stderr, check.stdout] {
+            assert!(!said.contains(token) && !said.contains("PRIVATE KEY"), "{said}");
+        }
+    }
+    assert!(!db.file().expect("SQLite").exists(), "nothing was opened");
 }
 
 /// The JSON line is the whole of stdout, also with logs as JSON.
