@@ -40,6 +40,8 @@ pub struct ActRequest {
     pub verb: Verb,
     /// To which generation of which session.
     pub session: SessionId,
+    /// The name it was asked for by, if [`Actions::resolve`] gave one: once it has lost that, nothing is sent.
+    pub named_as: Option<String>,
     /// Why, in the caller's words.
     pub reason: Option<String>,
     /// The ticket it belongs to.
@@ -242,7 +244,10 @@ impl Actions {
             caller: caller.clone(),
             request: request.clone(),
             verb: act.verb,
-            target: self.target(&act.session).await,
+            target: TargetSnapshot {
+                named_as: act.named_as,
+                ..self.target(&act.session).await
+            },
             reason: act.reason,
             ticket: act.ticket,
         };

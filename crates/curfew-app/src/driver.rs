@@ -5,6 +5,7 @@
 //! Invariant: an act is sent only with a [`Recorded`] in hand and a lease that outlasts the call.
 
 mod ends;
+mod look;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use std::time::Duration;
 use curfew_core::machine::Failure;
 use curfew_core::{
     ActionStore, BackendErrorKind, Capabilities, Clock, Deadlines, EndedBy, Event, Evidence, Lease, Ledger,
-    LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Reading, Recorded, Reply, Sent,
-    SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verb, Verdict, audit, reached, step,
+    LedgerError, Move, Next, Operation, OperationId, OperationState, ReadCtx, Recorded, Reply, Sent,
+    SessionAction, SessionBackend, Sight, Sighting, Started, StoreError, Verb, Verdict, audit, step,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -367,52 +368,6 @@ impl Ride<'_> {
             biased;
             () = self.driver.stop.cancelled() => false,
             () = tokio::time::sleep(wait) => true,
-        }
-    }
-
-    async fn read(&mut self, budget: Duration) -> Reading {
-        let id = self.operation.target.session.clone();
-        let Some(backend) = &self.backend else {
-            return Reading::Failed(failure(
-                BackendErrorKind::Unavailable,
-                "the backend is not configured any more",
-            ));
-        };
-        let ctx = ReadCtx::within(budget);
-        match tokio::time::timeout_at(ctx.deadline, backend.get(&id, &ctx)).await {
-            Ok(Ok(reply)) => {
-                let verdict = reached(&self.operation.verb, &self.capabilities, &reply.value);
-                self.show(&reply.value);
-                let evidence = reply.evidence.clone();
-                self.last_sight = Some(reply);
-                Reading::Seen(verdict, evidence)
-            }
-            Ok(Err(error)) => {
-                warn!(operation.id = %self.operation.id, session.id = %id, kind = ?error.kind, error = %chain(&error),
-                    "Could not read session `{id}`");
-                Reading::Failed((&error).into())
-            }
-            Err(_) => Reading::Failed(failure(
-                BackendErrorKind::TimedOut,
-                "the backend did not answer in time",
-            )),
-        }
-    }
-
-    /// Shows in the directory what a live read has shown.
-    fn show(&self, sight: &Sight) {
-        let directory = &self.driver.directory;
-        let id = &self.operation.target.session;
-        match sight {
-            Sight::Gone | Sight::Replaced(_) => directory.saw(id, None),
-            Sight::Here(session) => {
-                if directory
-                    .row(id)
-                    .is_none_or(|row| row.session.state != session.state)
-                {
-                    directory.saw(id, Some(session));
-                }
-            }
         }
     }
 

@@ -25,8 +25,8 @@ pub use actions::{ActError, ActRequest, Acted, Actions, Resolve};
 pub use app::{App, BackendEntry, Check, Parts, Settings};
 pub use audit::{AuditPage, AuditQuery};
 pub use directory::{
-    BackendReading, Cursor, Direction, Directory, Found, ListQuery, Listed, OrderField, Page, PageSpec,
-    ReadingStatus, Row, SessionOrder, TargetName,
+    BackendReading, Cursor, Direction, Directory, Found, ListQuery, Listed, Meant, OrderField, Page,
+    PageSpec, ReadingStatus, Row, SessionOrder, TargetName, Unread,
 };
 pub use policy::{Authorized, BuiltInRoles, Denied, ReadAudit, ReadOperations, Right, ViewSessions};
 pub use upshot::Upshot;

@@ -65,6 +65,7 @@ pub fn act(verb: Verb, session: &SessionId) -> ActRequest {
     ActRequest {
         verb,
         session: session.clone(),
+        named_as: None,
         reason: Some("Frozen".to_owned()),
         ticket: Some("INC-4711".to_owned()),
         wait: Duration::from_secs(10),

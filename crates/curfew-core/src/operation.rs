@@ -28,7 +28,8 @@ pub enum OperationState {
     Succeeded,
     /// The goal held before anything was sent, or the backend said that there is no such session.
     AlreadyGone,
-    /// Another generation has the session's place; that one was not touched.
+    /// Another generation has the session's place, or the name that it was asked for by has passed to another session;
+    /// that one was not touched.
     Superseded,
     /// The act did not happen, or did not have its effect.
     Failed,
@@ -149,7 +150,7 @@ pub enum Seen {
     LoggingOff,
     /// It is there as before.
     StillThere,
-    /// Another generation has its place.
+    /// Another generation has its place, or it has lost the name that it was asked for by.
     Replaced,
     /// It could not be read.
     Unreadable,
@@ -189,6 +190,10 @@ pub struct TargetSnapshot {
     /// What was known of it; `None` if the id alone was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<TargetFacts>,
+    /// The name on its host by which it was asked for; `None` if it was asked for otherwise. A session that has lost
+    /// the name before anything was sent is not the one that is meant, though its generation is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_as: Option<String>,
 }
 
 /// The facts of a target that the record keeps.
@@ -212,7 +217,11 @@ pub struct TargetFacts {
 impl TargetSnapshot {
     /// A target of which the id alone is known.
     pub fn bare(session: SessionId) -> Self {
-        Self { session, facts: None }
+        Self {
+            session,
+            facts: None,
+            named_as: None,
+        }
     }
 
     /// A target as it was observed.
@@ -227,7 +236,17 @@ impl TargetSnapshot {
                 started_at: session.started_at,
                 observed_at: session.observed_at,
             }),
+            named_as: None,
         }
+    }
+
+    /// Whether a session that has the name `now` on its host is still the one that was asked for; any name is, if it
+    /// was not asked for by one. Case does not matter.
+    pub fn is_still_called(&self, now: Option<&str>) -> bool {
+        let lower = |text: &str| text.to_lowercase();
+        self.named_as
+            .as_deref()
+            .is_none_or(|wanted| now.is_some_and(|now| lower(now) == lower(wanted)))
     }
 }
 
@@ -296,3 +315,6 @@ pub struct OperationEvent {
     /// Why, where that is known.
     pub reason: Option<EndReason>,
 }
+
+#[cfg(test)]
+mod tests;

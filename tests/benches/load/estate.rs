@@ -59,8 +59,9 @@ async fn measure(name: &str, size: &Size, watch: Duration) {
         fleet.backend("rds"),
         orbnet.backend("vpn-hq"),
     ];
+    let db = Db::sqlite();
     let start = Instant::now();
-    let serve = Serve::with(&Serve::config_of(&backends, &Db::sqlite()))
+    let serve = Serve::with(&Serve::config_of(&backends, &db))
         .await
         .expect("the gateway");
     let (pid, viewer) = (serve.process.id(), serve.role(Role::Viewer));

@@ -22,7 +22,8 @@ pub async fn fleet() {
     let sim = SimProcess::fleet(&["--hosts", &hosts, "--sessions-per-host", &sessions])
         .await
         .expect("the simulator");
-    let config = Serve::config_of(&[sim.backend("rds")], &Db::sqlite());
+    let db = Db::sqlite();
+    let config = Serve::config_of(&[sim.backend("rds")], &db);
     let serve = Serve::with(&config).await.expect("the gateway");
     let (pid, viewer) = (serve.process.id(), serve.role(Role::Viewer));
     until("the first listing", async || {

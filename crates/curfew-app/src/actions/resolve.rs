@@ -1,7 +1,8 @@
 //! From a name to the id of one generation of a session, on record if that leads nowhere.
 //!
 //! Not here: how names are looked up (`directory::find`) and the act that follows, which reads the session live.
-//! Invariant: a name is resolved once, and only for who may act: what they may neither act on nor see is not found.
+//! Invariant: a name is resolved once, and only for who may act: what they may neither act on nor see is not found. It
+//! runs in a task of the gateway, so whoever hangs up while it waits leaves the same record.
 
 use curfew_core::audit::{DenyReason, Refusal};
 use curfew_core::ledger::ActionKind;
@@ -24,12 +25,28 @@ pub struct Resolve {
 }
 
 impl Actions {
-    /// Finds the session that is called so, waiting 3 s at most for a fresh reading if the directory has none. Of
-    /// several, the ids are given that the caller may see.
+    /// Finds the session that is called so, waiting 3 s at most for backends that have not been read yet, and for a
+    /// fresh reading if the directory has none. Of several, the ids are given that the caller may see.
     ///
     /// # Errors
-    /// [`ActError::Forbidden`] if the caller may not act at all; then nothing is looked up.
+    /// [`ActError::Forbidden`] if the caller may not act at all; then nothing is looked up. [`ActError::ShuttingDown`]
+    /// if the gateway stops before the search is over; then nothing can be said of the target.
     pub async fn resolve(
+        &self,
+        caller: &Caller,
+        request: &RequestMeta,
+        wanted: Resolve,
+    ) -> Result<Found, ActError> {
+        let (this, caller, request) = (self.clone(), caller.clone(), request.clone());
+        let search = self
+            .tasks
+            .spawn(async move { this.search(&caller, &request, wanted).await });
+        search
+            .await
+            .unwrap_or(Err(ActError::Internal { operation: None }))
+    }
+
+    async fn search(
         &self,
         caller: &Caller,
         request: &RequestMeta,
@@ -63,20 +80,28 @@ impl Actions {
             };
             may(permission) || may(Permission::SessionsRead)
         };
-        let found = self.directory.find(may_find, &name).await;
+        let found = tokio::select! {
+            // A gateway that stops reads nothing any more, so there is nothing to wait for.
+            biased;
+            () = self.stop.cancelled() => return Err(ActError::ShuttingDown),
+            found = self.directory.find(may_find, &name) => found,
+        };
+        let why = match &found {
+            Found::One(_) => return Ok(found),
+            Found::Nothing { .. } => DenyReason::NoSuchTarget,
+            Found::Several { .. } => DenyReason::AmbiguousTarget,
+        };
+        self.deny(caller, request, refusal(why, None)).await;
         Ok(match found {
-            Found::One(id) => Found::One(id),
-            Found::Nothing => {
-                self.deny(caller, request, refusal(DenyReason::NoSuchTarget, None))
-                    .await;
-                Found::Nothing
-            }
-            Found::Several { count, mut ids } => {
-                self.deny(caller, request, refusal(DenyReason::AmbiguousTarget, None))
-                    .await;
+            Found::Several {
+                count,
+                hosts,
+                mut ids,
+            } => {
                 ids.retain(|id| self.sees_sessions(caller, id.backend_str()));
-                Found::Several { count, ids }
+                Found::Several { count, hosts, ids }
             }
+            found => found,
         })
     }
 }

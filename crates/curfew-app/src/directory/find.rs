@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_core::{BackendKind, SessionId};
+use curfew_core::id::MAX_SESSION_ID_BYTES;
+use curfew_core::{BackendId, BackendKind, PartName, SessionId};
+use tokio::time::Instant;
 
 use super::Directory;
 use super::row::Row;
@@ -17,8 +19,11 @@ use super::slot::Slot;
 /// A session as somebody names it who does not have its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetName {
-    /// A VPN session by what its backend calls it, or by the last part of that.
+    /// A VPN session by what its backend calls it, or by what follows the first `/` in that.
     Bare(String),
+    /// What can be the bare id of no session, as far as it is worth a record: without controls, and not longer than an
+    /// id may be.
+    Unfit(String),
     /// A session of a Windows host, by the name that the host gives it.
     Named {
         /// The host's short or DNS name; its case does not matter.
@@ -38,7 +43,7 @@ pub enum TargetName {
 impl fmt::Display for TargetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bare(native) => f.write_str(native),
+            Self::Bare(native) | Self::Unfit(native) => f.write_str(native),
             Self::Named { server, session_name } => write!(f, "{server}/{session_name}"),
             Self::Numbered { server, session_id } => write!(f, "{server}/{session_id}"),
         }
@@ -49,16 +54,48 @@ impl fmt::Display for TargetName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// One session.
-    One(SessionId),
-    /// No session.
-    Nothing,
+    One(Meant),
+    /// No session that is known.
+    Nothing {
+        /// Where it may be all the same: what could not be read since it was asked for.
+        unread: Vec<Unread>,
+    },
     /// More than one, or one whose host's name fits another host too.
     Several {
         /// How many.
         count: usize,
+        /// How many hosts have the name of the server; 0 if none was named.
+        hosts: usize,
         /// Their ids, in order.
         ids: Vec<SessionId>,
     },
+}
+
+/// The session that a name led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meant {
+    /// Its id.
+    pub session: SessionId,
+    /// Its name on its host, if it was asked for by that; see [`curfew_core::TargetSnapshot::named_as`].
+    pub named_as: Option<String>,
+}
+
+/// A backend, or a part of one, that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Which backend.
+    pub backend: BackendId,
+    /// Which part of it; `None` for all of it.
+    pub part: Option<PartName>,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.part {
+            Some(part) => write!(f, "{part} of {}", self.backend),
+            None => self.backend.fmt(f),
+        }
+    }
 }
 
 /// How the sessions of a kind of backend are named beside their ids.
@@ -78,19 +115,28 @@ const fn named_by(kind: BackendKind) -> NamedBy {
 }
 
 impl TargetName {
+    /// A bare id as a client sends it, which may be any text.
+    pub fn bare(text: String) -> Self {
+        if text.len() <= MAX_SESSION_ID_BYTES && !text.contains(char::is_control) {
+            return Self::Bare(text);
+        }
+        let end = text.floor_char_boundary(MAX_SESSION_ID_BYTES);
+        Self::Unfit(text[..end].replace(char::is_control, "\u{FFFD}"))
+    }
+
     /// Whether sessions of a kind of backend are named so.
     fn is_of(&self, kind: BackendKind) -> bool {
-        let by = match self {
-            Self::Bare(_) => NamedBy::BareId,
-            Self::Named { .. } | Self::Numbered { .. } => NamedBy::Host,
-        };
-        named_by(kind) == by
+        match self {
+            Self::Bare(_) => named_by(kind) == NamedBy::BareId,
+            Self::Named { .. } | Self::Numbered { .. } => named_by(kind) == NamedBy::Host,
+            Self::Unfit(_) => false,
+        }
     }
 
     /// What the rows it may mean are indexed by; see [`handles`].
     fn handle(&self) -> String {
         match self {
-            Self::Bare(native) => native.clone(),
+            Self::Bare(native) | Self::Unfit(native) => native.clone(),
             Self::Named { server, .. } | Self::Numbered { server, .. } => server.to_lowercase(),
         }
     }
@@ -99,6 +145,7 @@ impl TargetName {
     fn means(&self, row: &Row) -> bool {
         match self {
             Self::Bare(_) => true,
+            Self::Unfit(_) => false,
             Self::Named { session_name, .. } => row
                 .session
                 .session_name
@@ -107,6 +154,26 @@ impl TargetName {
             Self::Numbered { session_id, .. } => {
                 row.session.id.native() == format!("{}/{session_id}", row.session.part)
             }
+        }
+    }
+
+    /// A session that is called so.
+    fn led_to(&self, session: SessionId) -> Meant {
+        let named_as = match self {
+            Self::Named { session_name, .. } => Some(session_name.clone()),
+            Self::Bare(_) | Self::Unfit(_) | Self::Numbered { .. } => None,
+        };
+        Meant { session, named_as }
+    }
+
+    /// Whether it may mean a session on this part of a backend: a host by its short name, whatever its domain, since
+    /// of a host that does not answer no other may be known. A VPN session may be on any.
+    fn may_be_on(&self, part: &PartName) -> bool {
+        let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
+        match self {
+            Self::Bare(_) => true,
+            Self::Unfit(_) => false,
+            Self::Named { server, .. } | Self::Numbered { server, .. } => short(&part.0) == short(server),
         }
     }
 }
@@ -119,7 +186,8 @@ pub(super) fn handles(row: &Row) -> impl Iterator<Item = String> {
         NamedBy::Nothing => {}
         NamedBy::BareId => {
             let native = row.session.id.native();
-            handles.extend(native.rsplit_once('/').map(|(_, last)| last.to_owned()));
+            // OrbNet's are `user/session`, and a session's own id may hold slashes.
+            handles.extend(native.split_once('/').map(|(_, bare)| bare.to_owned()));
             handles.push(native.into_owned());
         }
         NamedBy::Host => {
@@ -131,21 +199,48 @@ pub(super) fn handles(row: &Row) -> impl Iterator<Item = String> {
 }
 
 impl Directory {
-    /// Looks for a session on the backends that `may_find` lets through: in the directory as it stands and, if nothing
-    /// is there, once more after a fresh reading, which is waited for 3 s at most.
+    /// Looks for a session on the backends that `may_find` lets through: in the directory as it stands, once each of
+    /// them has been read, and, if nothing is there, once more after a fresh reading. Either is waited for 3 s at most;
+    /// after that, what is known counts.
     pub(crate) async fn find(&self, may_find: impl Fn(&str) -> bool, name: &TargetName) -> Found {
+        let began = Instant::now();
         let among: Vec<&Arc<Slot>> = self
             .slots
             .iter()
             .filter(|slot| name.is_of(slot.kind) && may_find(slot.backend.id().as_str()))
             .collect();
+        // Or, right after a start, "exactly one" would be said of the backends that happen to answer first.
+        self.await_readings(&among, None).await;
         let found = look_up(&among, name);
-        if found != Found::Nothing || among.is_empty() {
+        if !matches!(found, Found::Nothing { .. }) {
             return found;
         }
         self.await_readings(&among, Some(Duration::ZERO)).await;
-        look_up(&among, name)
+        match look_up(&among, name) {
+            Found::Nothing { .. } => Found::Nothing {
+                unread: among.iter().flat_map(|slot| unread(slot, name, began)).collect(),
+            },
+            found => found,
+        }
     }
+}
+
+/// What of a backend has had no good reading since `since` and may have a session that is called so.
+fn unread(slot: &Slot, name: &TargetName, since: Instant) -> Vec<Unread> {
+    let readings = slot.readings();
+    let backend = slot.backend.id();
+    let of = |part: Option<&PartName>| Unread {
+        backend: backend.clone(),
+        part: part.cloned(),
+    };
+    if readings.good_since.is_none_or(|good| good < since) {
+        return vec![of(None)];
+    }
+    let failed = readings.failed_parts.iter().map(|(part, _)| part);
+    failed
+        .filter(|part| name.may_be_on(part))
+        .map(|part| of(Some(part)))
+        .collect()
 }
 
 fn look_up(among: &[&Arc<Slot>], name: &TargetName) -> Found {
@@ -173,11 +268,12 @@ fn look_up(among: &[&Arc<Slot>], name: &TargetName) -> Found {
             }
         }
     }
-    match (found.len(), hosts.len()) {
-        (0, _) => Found::Nothing,
-        (1, ..=1) => found.pop_first().map_or(Found::Nothing, Found::One),
-        (count, _) => Found::Several {
+    match (found.len(), hosts.len(), found.first()) {
+        (_, _, None) => Found::Nothing { unread: Vec::new() },
+        (1, ..=1, Some(only)) => Found::One(name.led_to(only.clone())),
+        (count, hosts, _) => Found::Several {
             count,
+            hosts,
             ids: found.into_iter().collect(),
         },
     }

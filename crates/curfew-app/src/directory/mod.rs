@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use find::{Found, TargetName};
+pub use find::{Found, Meant, TargetName, Unread};
 pub use page::{Cursor, Direction, PageSpec, SessionOrder};
 pub use row::{OrderField, Row};
 pub(crate) use slot::chain;
@@ -204,11 +204,11 @@ impl Directory {
         self.await_readings(&wanted, query.max_age).await;
         let picture = self.board.picture();
         let listed = self.places(&wanted);
-        let views = picture.seen(&listed);
         let matcher = Matcher::new(&query.filter);
+        let views = picture.seen(&listed, &matcher);
         let rows = page::page(&views, &matcher, query.order, &query.page);
         let total = query.count.then(|| {
-            if selects_all(&query.filter) {
+            if matcher.selects_all() {
                 picture.len(&listed)
             } else {
                 page::count(&views, &matcher)
@@ -241,6 +241,8 @@ impl Directory {
         Listed { row, twin }
     }
 
+    /// Waits until each of these was read, or could not be: once, or within the last `max_age`. Not longer
+    /// than [`LONGEST_WAIT`].
     async fn await_readings(&self, slots: &[&Arc<Slot>], max_age: Option<Duration>) {
         let now = Instant::now();
         let until = now + LONGEST_WAIT;
@@ -375,16 +377,6 @@ fn covers(filter: &SessionFilter, slot: &Slot) -> bool {
             .backend_kinds
             .as_ref()
             .is_none_or(|kinds| kinds.contains(&slot.kind))
-}
-
-/// Whether a filter passes every row of the backends it covers.
-fn selects_all(filter: &SessionFilter) -> bool {
-    let rows_alone = SessionFilter {
-        backend_ids: None,
-        backend_kinds: None,
-        ..filter.clone()
-    };
-    rows_alone == SessionFilter::default()
 }
 
 #[cfg(test)]

@@ -152,9 +152,9 @@ pub(super) fn page(views: &[Seen<'_>], matcher: &Matcher<'_>, order: SessionOrde
             field: order.field,
             ascending,
         }
-        .filter(|row| matcher.matches(row))
+        .filter(|(view, row)| views[*view].answers(row, matcher))
         .take(count + 1)
-        .cloned()
+        .map(|(_, row)| row.clone())
         .collect()
     };
     let more = rows.len() > count;
@@ -180,11 +180,8 @@ pub(super) fn count(views: &[Seen<'_>], matcher: &Matcher<'_>) -> usize {
     if matcher.user.is_some() {
         return of_user(views, matcher).count();
     }
-    views
-        .iter()
-        .flat_map(Seen::iter)
-        .filter(|row| matcher.matches(row))
-        .count()
+    let of = |view: &Seen<'_>| view.iter().filter(|row| view.answers(row, matcher)).count();
+    views.iter().map(of).sum()
 }
 
 /// A user has few sessions: they are looked up and sorted, not walked to.
@@ -220,8 +217,7 @@ fn of_user<'a>(views: &'a [Seen<'_>], matcher: &'a Matcher<'_>) -> impl Iterator
     let spelling = matcher.user.as_deref().unwrap_or_default();
     views
         .iter()
-        .flat_map(move |view| view.of_user(spelling))
-        .filter(|row| matcher.matches(row))
+        .flat_map(move |view| view.of_user(spelling).filter(|row| view.answers(row, matcher)))
 }
 
 /// The rows of one view from a place on, in one direction.
@@ -345,7 +341,8 @@ struct Merge<'a> {
 }
 
 impl<'a> Iterator for Merge<'a> {
-    type Item = &'a Arc<Row>;
+    /// A row, and which of the views it is of.
+    type Item = (usize, &'a Arc<Row>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut best: Option<(usize, &'a Arc<Row>)> = None;
@@ -358,6 +355,6 @@ impl<'a> Iterator for Merge<'a> {
         }
         let (index, row) = best?;
         self.walks[index].advance(row);
-        Some(row)
+        Some((index, row))
     }
 }

@@ -1,7 +1,8 @@
 //! A session prepared for filtering and ordering.
 //!
 //! Not here: which rows there are (`snapshot`) and how they are paged (`page`).
-//! Invariant: what filters and orders need is computed once, when the row is made, never per query.
+//! Invariant: what filters and orders compare is computed once, when the row is made, never per query; but for what a search
+//! looks through.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -51,7 +52,6 @@ pub struct Row {
     /// What rows of the same session on other backends have in common with it, if there can be any.
     pub(super) twin_key: Option<u64>,
     client: Option<IpAddr>,
-    haystack: Box<str>,
 }
 
 impl Row {
@@ -64,42 +64,10 @@ impl Row {
                 .to_lowercase()
                 .into_boxed_str()
         };
-        let mut haystack = String::with_capacity(128);
-        {
-            let mut add = |text: Option<&str>| {
-                if let Some(text) = text {
-                    haystack.push_str(&text.to_lowercase());
-                    haystack.push('\n');
-                }
-            };
-            let Session {
-                user,
-                machine,
-                client,
-                applications,
-                ..
-            } = &*session;
-            add(Some(&user.name));
-            for text in [
-                user.account().as_ref(),
-                user.upn.as_ref(),
-                user.display_name.as_ref(),
-                machine.name.as_ref(),
-                machine.dns_name.as_ref(),
-                machine.address.as_ref(),
-                client.name.as_ref(),
-                client.address.as_ref(),
-            ] {
-                add(text.map(String::as_str));
-            }
-            applications
-                .iter()
-                .for_each(|application| add(Some(&application.name)));
-        }
         let machine = lower(&session.machine.name);
         Self {
             user: session.user.name.to_lowercase().into(),
-            twin_key: twins::key(kind, &machine, session.user.sid.as_deref()),
+            twin_key: twins::key(kind, &machine, &session),
             machine,
             dns: lower(&session.machine.dns_name),
             client: session
@@ -107,10 +75,51 @@ impl Row {
                 .address
                 .as_deref()
                 .and_then(|text| text.parse().ok()),
-            haystack: haystack.into(),
             kind,
             session,
         }
+    }
+
+    /// Everything that can be searched for, in lower case, a line each. Made anew for every search that comes to this row:
+    /// searches are rare, and a copy of each row's texts would cost more memory than all that pages need.
+    fn haystack(&self) -> String {
+        let Session {
+            user,
+            machine,
+            client,
+            applications,
+            ..
+        } = &*self.session;
+        let mut haystack = String::with_capacity(256);
+        let mut add = |texts: &[&str]| {
+            for text in texts {
+                if text.is_ascii() {
+                    haystack.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+                } else {
+                    haystack.push_str(&text.to_lowercase());
+                }
+            }
+            haystack.push('\n');
+        };
+        match &user.domain {
+            Some(domain) => add(&[domain, "\\", &user.name]),
+            None => add(&[&user.name]),
+        }
+        for text in [
+            &user.upn,
+            &user.display_name,
+            &machine.name,
+            &machine.dns_name,
+            &machine.address,
+            &client.name,
+            &client.address,
+        ] {
+            text.iter().for_each(|text| add(&[text]));
+        }
+        applications
+            .iter()
+            .for_each(|application| add(&[&application.name]));
+        haystack
     }
 
     /// The spellings under which the user can be looked up, in lower case: name, `domain\name`, UPN.
@@ -183,6 +192,16 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// Whether every row passes.
+    pub fn selects_all(&self) -> bool {
+        let rows_alone = SessionFilter {
+            backend_ids: None,
+            backend_kinds: None,
+            ..self.filter.clone()
+        };
+        rows_alone == SessionFilter::default()
+    }
+
     /// Whether a row passes; the backend's own id and kind are looked at before any row is.
     pub fn matches(&self, row: &Row) -> bool {
         fn among<T: PartialEq>(wanted: Option<&Vec<T>>, value: &T) -> bool {
@@ -215,6 +234,9 @@ impl<'a> Matcher<'a> {
                 .is_none_or(|limit| session.started_at.is_some_and(|at| at > limit))
             && f.idle_longer_than_seconds
                 .is_none_or(|limit| session.idle_seconds.is_some_and(|idle| idle > limit))
-            && self.words.iter().all(|word| row.haystack.contains(word.as_str()))
+            && (self.words.is_empty() || {
+                let haystack = row.haystack();
+                self.words.iter().all(|word| haystack.contains(word.as_str()))
+            })
     }
 }

@@ -255,9 +255,9 @@ impl Slot {
             // moved to a part that answers.
             let kept = self.view();
             let read: HashSet<SessionId> = rows.iter().map(|row| row.session.id.clone()).collect();
-            let stays = |row: &&Arc<Row>| {
-                failed.iter().any(|(part, _)| *part == row.session.part) && !read.contains(&row.session.id)
-            };
+            let failed: HashSet<&PartName> = failed.iter().map(|(part, _)| part).collect();
+            let stays =
+                |row: &&Arc<Row>| failed.contains(&row.session.part) && !read.contains(&row.session.id);
             rows.extend(kept.iter().filter(stays).cloned());
         }
         let base = Arc::new(Snapshot::new(rows));

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use curfew_core::SessionId;
+use curfew_core::{SessionId, Timestamp};
 
 use super::row::{OrderField, Row};
+use super::twins;
 
 /// How many patched rows a view may carry before they are folded into a new snapshot.
 pub(super) const FOLD_AT: usize = 512;
@@ -20,9 +21,10 @@ pub(super) struct Snapshot {
     pub rows: Vec<Arc<Row>>,
     /// By start, machine and state; the order by user is that of `rows` itself.
     orders: [Vec<u32>; 3],
-    by_id: HashMap<SessionId, u32>,
+    by_id: Index,
     by_user: Index,
     by_handle: Index,
+    /// Rows of one key in the order in which their sessions began.
     by_twin_key: Index,
 }
 
@@ -65,11 +67,13 @@ impl Snapshot {
         let spellings = each().flat_map(|(row, at)| row.user_spellings().map(move |it| (hash(&it), at)));
         let handles = each().flat_map(|(row, at)| row.handles().map(move |it| (hash(&it), at)));
         let twin_keys = each().filter_map(|(row, at)| Some((row.twin_key?, at)));
+        let mut by_twin_key: Vec<(u64, u32)> = twin_keys.collect();
+        by_twin_key.sort_unstable_by_key(|(key, at)| (*key, rows[*at as usize].session.started_at, *at));
         Self {
-            by_id: each().map(|(row, at)| (row.session.id.clone(), at)).collect(),
+            by_id: Index::new(each().map(|(row, at)| (hash(row.session.id.as_str()), at))),
             by_user: Index::new(spellings),
             by_handle: Index::new(handles),
-            by_twin_key: Index::new(twin_keys),
+            by_twin_key: Index(by_twin_key),
             orders,
             rows,
         }
@@ -101,7 +105,8 @@ impl Snapshot {
 
     /// The place of a session's row.
     pub fn place(&self, id: &SessionId) -> Option<usize> {
-        self.by_id.get(id).map(|place| *place as usize)
+        let mut rows = self.by_id.rows(hash(id.as_str())).map(|place| place as usize);
+        rows.find(|place| self.rows[*place].session.id == *id)
     }
 
     /// Rows whose user may have this spelling, in no order.
@@ -189,7 +194,24 @@ impl View {
             .chain(restated.map(|row| (Place::Restated, row)))
     }
 
-    /// Every row that has a twin key, with the key and where it is; in the order of keys but for those restated.
+    /// The same, as far as they began at about the same time as `began`.
+    pub fn beside(&self, key: u64, began: Timestamp) -> impl Iterator<Item = &Arc<Row>> {
+        let began_at = |row: &Row| row.session.started_at;
+        let index = &self.base.by_twin_key.0;
+        let place = |entry: &(u64, u32)| entry.1 as usize;
+        let start = index.partition_point(|entry| {
+            entry.0 < key
+                || entry.0 == key && twins::is_before(began_at(&self.base.rows[place(entry)]), began)
+        });
+        let base = index[start..].iter().take_while(move |entry| {
+            entry.0 == key && twins::is_about(began_at(&self.base.rows[place(entry)]), began)
+        });
+        let restated = self.restated().filter(move |row| row.twin_key == Some(key));
+        base.filter_map(move |entry| self.unpatched(place(entry)))
+            .chain(restated)
+    }
+
+    /// Every row that has a twin key, with the key and where it is; by key and beginning but for those restated.
     pub fn twin_keys(&self) -> impl Iterator<Item = (u64, Place, &Arc<Row>)> {
         let base = self.base.by_twin_key.0.iter();
         let base = base.filter_map(|(key, place)| {

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use curfew_core::{BackendKind, SessionId};
+use curfew_core::{BackendKind, Session, SessionId, Timestamp};
 
 use super::marks::Marks;
 use super::row::Row;
@@ -26,6 +26,15 @@ pub(super) enum Side {
     Host,
 }
 
+impl Side {
+    const fn other(self) -> Self {
+        match self {
+            Self::Broker => Self::Host,
+            Self::Host => Self::Broker,
+        }
+    }
+}
+
 /// The side of a kind of backend; `None` if nobody else sees its sessions.
 pub(super) const fn side(kind: BackendKind) -> Option<Side> {
     match kind {
@@ -36,9 +45,10 @@ pub(super) const fn side(kind: BackendKind) -> Option<Side> {
 }
 
 /// What twins have in common: a hash of machine (in lower case) and SID; `None` for what can have no twin.
-pub(super) fn key(kind: BackendKind, machine: &str, sid: Option<&str>) -> Option<u64> {
+pub(super) fn key(kind: BackendKind, machine: &str, session: &Session) -> Option<u64> {
     side(kind)?;
-    let sid = sid.filter(|sid| !sid.is_empty())?;
+    session.started_at?;
+    let sid = session.user.sid.as_deref().filter(|sid| !sid.is_empty())?;
     if machine.is_empty() {
         return None;
     }
@@ -47,15 +57,32 @@ pub(super) fn key(kind: BackendKind, machine: &str, sid: Option<&str>) -> Option
     Some(hasher.finish())
 }
 
+/// Whether a session began so long before another one that they are not the same.
+pub(super) fn is_before(began: Option<Timestamp>, other: Timestamp) -> bool {
+    began.is_none_or(|began| other - began > CLOCKS)
+}
+
+/// Whether a session that began at `began` can be one that began at `other`.
+pub(super) fn is_about(began: Option<Timestamp>, other: Timestamp) -> bool {
+    began.is_some_and(|began| (began - other).abs() <= CLOCKS)
+}
+
 /// Whether a broker's and a host's row can be one session.
 fn same(broker: &Row, host: &Row) -> bool {
+    #[cfg(test)]
+    COMPARED.set(COMPARED.get() + 1);
     let (a, b) = (&broker.session, &host.session);
     let sids = a.user.sid.as_ref().zip(b.user.sid.as_ref());
-    let began = a.started_at.zip(b.started_at);
     broker.machine == host.machine
         && (broker.dns.is_empty() || host.dns.is_empty() || broker.dns == host.dns)
         && sids.is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
-        && began.is_some_and(|(a, b)| (a - b).abs() <= CLOCKS)
+        && b.started_at.is_some_and(|b| is_about(a.started_at, b))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many pairs this thread has looked at.
+    pub(super) static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A row that may have a twin.
@@ -67,14 +94,31 @@ struct Candidate<'a> {
     row: &'a Arc<Row>,
 }
 
+impl Candidate<'_> {
+    fn began(&self) -> Option<Timestamp> {
+        self.row.session.started_at
+    }
+}
+
+/// Those of rows of one key, in the order in which they began, that can be the same session as `row`. Whoever asks for
+/// the only one is answered after two.
+fn beside<'c, 'a>(sorted: &'c [Candidate<'a>], row: &'c Row) -> impl Iterator<Item = &'c Candidate<'a>> {
+    let began = row.session.started_at;
+    let start = sorted.partition_point(|it| began.is_none_or(|began| is_before(it.began(), began)));
+    sorted[start..]
+        .iter()
+        .take_while(move |it| began.is_some_and(|began| is_about(it.began(), began)))
+        .filter(move |it| same(it.row, row))
+}
+
 /// A broker's row and its twin.
 type Pair<'a> = (Candidate<'a>, Candidate<'a>);
 
-/// The pairs among rows of one key.
+/// The pairs among rows of one key, which are in the order in which they began.
 fn pairs<'a>(brokers: &[Candidate<'a>], hosts: &[Candidate<'a>]) -> impl Iterator<Item = Pair<'a>> {
     brokers.iter().filter_map(|broker| {
-        let host = only(hosts.iter().filter(|host| same(broker.row, host.row)))?;
-        only(brokers.iter().filter(|other| same(other.row, host.row)))?;
+        let host = only(beside(hosts, broker.row))?;
+        only(beside(brokers, host.row))?;
         Some((*broker, *host))
     })
 }
@@ -100,7 +144,7 @@ fn on<'a>(
     views.filter_map(move |(slot, (view, side))| (*side == Some(wanted)).then_some((slot, &**view)))
 }
 
-/// Every row of one side that may have a twin, by key.
+/// Every row of one side that may have a twin, by key and beginning.
 fn candidates<'a>(views: &'a [Arc<View>], sides: &[Option<Side>], side: Side) -> Vec<Candidate<'a>> {
     let mut all = Vec::new();
     for (slot, view) in on(views, sides, side) {
@@ -112,8 +156,8 @@ fn candidates<'a>(views: &'a [Arc<View>], sides: &[Option<Side>], side: Side) ->
         };
         all.extend(view.twin_keys().map(of_slot));
     }
-    // Each view's keys are sorted already, which the stable sort makes use of.
-    all.sort_by_key(|candidate| candidate.key);
+    // Each view's are sorted already, which the stable sort makes use of.
+    all.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.began().cmp(&b.began())));
     all
 }
 
@@ -130,6 +174,7 @@ fn pairs_of<'a>(views: &'a [Arc<View>], sides: &[Option<Side>], key: u64) -> Vec
             };
             found.extend(view.of_twin_key(key).map(of_slot));
         }
+        found.sort_by_key(Candidate::began);
         found
     };
     pairs(&with_key(Side::Broker), &with_key(Side::Host)).collect()
@@ -231,13 +276,16 @@ impl Twins {
         {
             return None;
         }
-        let id = &row.session.id;
-        pairs_of(views, sides, row.twin_key?)
-            .into_iter()
-            .find_map(|(broker, host)| match () {
-                () if broker.row.session.id == *id => Some((host.slot, host.row)),
-                () if host.row.session.id == *id => Some((broker.slot, broker.row)),
-                () => None,
-            })
+        let own = sides[slot]?;
+        let beside = |side, row: &Row| -> Option<(usize, &'a Arc<Row>)> {
+            let (key, began) = (row.twin_key?, row.session.started_at?);
+            let of_side = on(views, sides, side);
+            let rows =
+                of_side.flat_map(|(slot, view)| view.beside(key, began).map(move |other| (slot, other)));
+            only(rows.filter(|(_, other)| same(other, row)))
+        };
+        let (other, twin) = beside(own.other(), row)?;
+        beside(own, twin)?;
+        Some((other, twin))
     }
 }

@@ -127,7 +127,7 @@ pub enum OperationState {
     Succeeded,
     /// The goal held before anything was sent, or the backend said that there is no such session.
     AlreadyGone,
-    /// Another logon has the session's place; it was not touched.
+    /// Another logon has the session's place, or another session the name that it was asked for by; it was not touched.
     Superseded,
     /// The act did not happen, or did not have its effect.
     Failed,
@@ -145,7 +145,7 @@ pub enum Outcome {
     Succeeded,
     /// The goal held before anything was sent, or the backend said that there is no such session.
     AlreadyGone,
-    /// Another logon has the session's place; it was not touched.
+    /// Another logon has the session's place, or another session the name that it was asked for by; it was not touched.
     Superseded,
     /// The act did not happen, or did not have its effect.
     Failed,
@@ -191,7 +191,7 @@ pub enum Seen {
     LoggingOff,
     /// It is there as before.
     StillThere,
-    /// Another logon has its place.
+    /// Another logon has its place, or it has lost the name that it was asked for by.
     Replaced,
     /// It could not be read.
     Unreadable,

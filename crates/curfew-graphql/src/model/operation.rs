@@ -141,7 +141,8 @@ impl From<&curfew_core::Actor> for Actor {
 /// A session as it was when an act was asked for.
 pub struct Target(pub curfew_core::TargetSnapshot);
 
-/// A session as it was when an act was asked for. All but `id` and `backendId` is null if the id alone was known.
+/// A session as it was when an act was asked for. All but `id`, `backendId` and `namedAs` is null if the id alone was
+/// known.
 #[Object]
 impl Target {
     /// The session's id.
@@ -152,6 +153,11 @@ impl Target {
     /// The backend's name.
     async fn backend_id(&self) -> ID {
         ID(self.0.session.backend_str().to_owned())
+    }
+
+    /// The name on its host that it was asked for by; null if it was asked for otherwise.
+    async fn named_as(&self) -> Option<&str> {
+        self.0.named_as.as_deref()
     }
 
     /// Its state then.

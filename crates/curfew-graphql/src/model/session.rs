@@ -20,7 +20,8 @@ use crate::error::internal;
 pub struct OnlineSession(pub Listed);
 
 /// One session of one user, as its backend reported it. One that a Citrix site and the agent on its host both report is
-/// listed once, as Citrix has it, wherever Citrix is part of the answer; see `sources`.
+/// listed once, as Citrix has it, in every answer that holds Citrix's row; where that row is not asked for, or does not pass
+/// the filter, the agent's is listed. See `sources`.
 #[Object]
 impl OnlineSession {
     /// Names this session, and no later one that is given the same number: `backend:native@generation`.
@@ -110,7 +111,8 @@ impl OnlineSession {
         self.0.session.bytes_sent.map(BigInt)
     }
 
-    /// Whether its host's own policy refuses every act on it (a protected user, the console, a read-only host).
+    /// Whether this row's own backend refuses every act on it by policy (a protected user, the console, a read-only
+    /// host). A Citrix row does not know the policy of the agent on its host.
     async fn protected(&self) -> bool {
         self.0.session.protected
     }

@@ -20,7 +20,7 @@ use crate::model::{OnlineSession, Operation};
 /// How a disconnect ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum DisconnectStatus {
-    /// A read after the act shows it disconnected; a VPN session, gone.
+    /// A reading after the act shows it disconnected, or gone.
     Disconnected,
     /// The backend accepted it; its effect has not shown yet. Follow the operation.
     Accepted,
@@ -146,7 +146,7 @@ async fn bare(
     ticket: &Option<String>,
 ) -> Result<SessionId> {
     let wanted = Resolve {
-        name: TargetName::Bare(free_text("onlineSessionId", Some(native), MAX_WORD)?.unwrap_or_default()),
+        name: TargetName::bare(native),
         kind: ActionKind::Disconnect,
         reason: free_text("reason", reason.clone(), MAX_REASON)?,
         ticket: free_text("ticket", ticket.clone(), MAX_TICKET)?,
@@ -154,9 +154,14 @@ async fn bare(
     let (caller, request) = (ctx.data::<Caller>()?, ctx.data::<RequestMeta>()?);
     let actions = &ctx.data::<Arc<App>>()?.actions;
     let hint = match actions.resolve(caller, request, wanted).await.map_err(from_act)? {
-        Found::One(id) => return Ok(id),
-        Found::Nothing => None,
-        Found::Several { count, ids } => Some(several(count, &ids)),
+        Found::One(meant) => return Ok(meant.session),
+        Found::Nothing { unread } if unread.is_empty() => None,
+        Found::Nothing { unread } => Some(format!(
+            "Nothing that is known has this id, and {} could not be read just now: it may be there all the same. Try \
+             again.",
+            listed(&unread)
+        )),
+        Found::Several { count, ids, .. } => Some(several(count, &ids)),
     };
     Err(session_not_found(Extras {
         hint,
@@ -176,6 +181,7 @@ fn request(session: SessionId, reason: Option<String>, ticket: Option<String>) -
     Ok(ActRequest {
         verb: Verb::Disconnect,
         session,
+        named_as: None,
         reason: free_text("reason", reason, MAX_REASON)?,
         ticket: free_text("ticket", ticket, MAX_TICKET)?,
         wait: SHORT_WAIT,

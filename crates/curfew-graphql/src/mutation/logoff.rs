@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
-use curfew_app::{ActRequest, Upshot};
+use curfew_app::{ActRequest, Meant, Unread, Upshot};
 use curfew_core::Verb;
 use curfew_core::ledger::ActionKind;
 
-use super::target::{SessionTarget, Wanted};
+use super::target::{Looked, SessionTarget, Wanted};
+use super::words::listed;
 use super::{Outline, act};
 use crate::error::bad_input;
 use crate::input::{MAX_REASON, MAX_TICKET, MAX_WORD, free_text};
@@ -22,15 +23,15 @@ const MAX_WAIT: i32 = 300;
 /// How a log-off ended, or how it stood when the answer was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum LogoffStatus {
-    /// A read after the act shows that it is gone.
+    /// A reading after the act shows that it is gone.
     LoggedOff,
     /// It is on its way. Follow the operation.
     Accepted,
     /// It was not there at the first live read. Nothing was done.
     AlreadyGone,
-    /// Another logon has its place. That one was not touched.
+    /// Another logon has its place, or another session the name that it was asked for by. That one was not touched.
     Superseded,
-    /// There is no such backend, or none that the caller can see; or nothing matches the target.
+    /// There is no such backend, or none that the caller can see; or nothing that is known matches the target.
     NotFound,
     /// This backend cannot log off.
     Unsupported,
@@ -94,16 +95,24 @@ pub struct LogoffSessionPayload {
 }
 
 impl LogoffSessionPayload {
-    /// Nothing that the caller can see is called so.
-    fn not_found(wanted: &Wanted, client_mutation_id: Option<String>) -> Self {
-        Self {
-            status: Upshot::NotFound.into(),
-            operation: None,
-            session: None,
-            message: format!(
+    /// Nothing that the caller can see is called so, as far as could be read.
+    fn not_found(wanted: &Wanted, unread: &[Unread], client_mutation_id: Option<String>) -> Self {
+        let message = match unread {
+            [] => format!(
                 "Nothing was sent: no session of a Windows host that you can see is called `{wanted}`, also not after a \
                  fresh reading. Reload the list."
             ),
+            unread => format!(
+                "Nothing was sent: nothing that is known fits the target `{wanted}`, and {} could not be read just now; \
+                 it may be there all the same. Try again.",
+                listed(unread)
+            ),
+        };
+        Self {
+            message,
+            status: Upshot::NotFound.into(),
+            operation: None,
+            session: None,
             client_mutation_id,
         }
     }
@@ -134,12 +143,21 @@ impl LogoffMutations {
         };
         let reason = free_text("reason", input.reason, MAX_REASON)?;
         let ticket = free_text("ticket", input.ticket, MAX_TICKET)?;
-        let Some(session) = wanted.session(ctx, ActionKind::Logoff, &reason, &ticket).await? else {
-            return Ok(LogoffSessionPayload::not_found(&wanted, client_mutation_id));
-        };
+        let Meant { session, named_as } =
+            match wanted.session(ctx, ActionKind::Logoff, &reason, &ticket).await? {
+                Looked::Found(meant) => meant,
+                Looked::InVain(unread) => {
+                    return Ok(LogoffSessionPayload::not_found(
+                        &wanted,
+                        &unread,
+                        client_mutation_id,
+                    ));
+                }
+            };
         let request = ActRequest {
             verb: Verb::Logoff,
             session,
+            named_as,
             reason,
             ticket,
             wait: Duration::from_secs(seconds.into()),

@@ -109,6 +109,7 @@ impl MessageMutations {
                 text: input.text,
             },
             session,
+            named_as: None,
             reason: free_text("reason", input.reason, MAX_REASON)?,
             ticket: free_text("ticket", input.ticket, MAX_TICKET)?,
             wait: SHORT_WAIT,

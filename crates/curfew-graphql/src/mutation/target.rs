@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_graphql::{Context, Error, ID, InputObject, OneofObject, Result};
-use curfew_app::{App, Found, Resolve, TargetName};
+use curfew_app::{App, Found, Meant, Resolve, TargetName, Unread};
 use curfew_core::ledger::ActionKind;
 use curfew_core::{Caller, RequestMeta, SessionId};
 
@@ -28,7 +28,7 @@ pub enum SessionTarget {
 }
 
 /// A session of a Windows host, by its name there. It is looked up in the last reading, and in a fresh one if it is not
-/// in that; what has the name then is acted on, and nothing that gets it later.
+/// in that. Nothing is sent if the name has passed to another session since then.
 #[derive(Debug, InputObject)]
 pub struct NamedTarget {
     /// The host's short or DNS name; its case does not matter. A short name must fit one host alone.
@@ -54,6 +54,15 @@ pub enum Wanted {
     Id(SessionId),
     /// A session to be looked up.
     Name(TargetName),
+}
+
+/// What a search for a target led to.
+#[derive(Debug)]
+pub enum Looked {
+    /// One session.
+    Found(Meant),
+    /// Nothing that is known; the rest could not be read.
+    InVain(Vec<Unread>),
 }
 
 impl SessionTarget {
@@ -107,16 +116,21 @@ fn number(name: &str, number: i32) -> Result<u16> {
 }
 
 impl Wanted {
-    /// The session that is meant; `None` if nothing is called so, which is on record.
+    /// The session that is meant, or the fact that nothing is called so, which is on record.
     pub async fn session(
         &self,
         ctx: &Context<'_>,
         kind: ActionKind,
         reason: &Option<String>,
         ticket: &Option<String>,
-    ) -> Result<Option<SessionId>> {
+    ) -> Result<Looked> {
         let name = match self {
-            Self::Id(id) => return Ok(Some(id.clone())),
+            Self::Id(session) => {
+                return Ok(Looked::Found(Meant {
+                    session: session.clone(),
+                    named_as: None,
+                }));
+            }
             Self::Name(name) => name,
         };
         let wanted = Resolve {
@@ -128,9 +142,9 @@ impl Wanted {
         let (caller, request) = (ctx.data::<Caller>()?, ctx.data::<RequestMeta>()?);
         let actions = &ctx.data::<Arc<App>>()?.actions;
         match actions.resolve(caller, request, wanted).await.map_err(from_act)? {
-            Found::One(id) => Ok(Some(id)),
-            Found::Nothing => Ok(None),
-            Found::Several { count, ids } => Err(ambiguous(name, count, &ids)),
+            Found::One(meant) => Ok(Looked::Found(meant)),
+            Found::Nothing { unread } => Ok(Looked::InVain(unread)),
+            Found::Several { count, hosts, ids } => Err(ambiguous(name, (count, hosts), &ids)),
         }
     }
 }
@@ -144,7 +158,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-fn ambiguous(called: &TargetName, count: usize, ids: &[SessionId]) -> Error {
+fn ambiguous(called: &TargetName, (count, hosts): (usize, usize), ids: &[SessionId]) -> Error {
     let what = match count {
         1 => "the name of its server fits several hosts".to_owned(),
         _ => format!("it fits {count} sessions"),
@@ -153,8 +167,13 @@ fn ambiguous(called: &TargetName, count: usize, ids: &[SessionId]) -> Error {
         [] => String::new(),
         ids => format!(": {}", listed(ids)),
     };
+    // A longer name of the same host fits the same sessions.
+    let or_else = match hosts {
+        ..=1 => "",
+        _ => ", or the server's DNS name",
+    };
     bad_input(format!(
         "`target` means no single session: `{called}` is ambiguous, {what}{ids}. Nothing was sent. Give an id as \
-         `onlineSessionId`, or the server's DNS name."
+         `onlineSessionId`{or_else}."
     ))
 }

@@ -5,9 +5,9 @@
 
 use curfew_app::Upshot;
 use curfew_core::ledger::ActionKind;
-use curfew_core::{Capabilities, EndReason, Operation, Seen, Sent, SessionId};
+use curfew_core::{Capabilities, EndReason, Operation, Seen, Sent};
 
-/// How many ids a sentence lists.
+/// How many ids or backends a sentence lists.
 const MOST_IDS: usize = 10;
 
 /// The sentence for an end, on a backend that can do what `can` says.
@@ -49,6 +49,11 @@ pub fn sentence(
         .to_owned(),
         Upshot::AlreadyGone => "Nothing was done: the session is not there (any more). Reload the list.".to_owned(),
         Upshot::AlreadyDisconnected => "Nothing was sent: the session is disconnected already.".to_owned(),
+        Upshot::Superseded if operation.is_some_and(|operation| operation.target.named_as.is_some()) => {
+            "Nothing was done to the session that is called so now: the name has passed to it, or it belongs to a later \
+             logon. Reload the list."
+                .to_owned()
+        }
         Upshot::Superseded => {
             "Nothing was done to the session that is there now: it belongs to a later logon. Reload the list.".to_owned()
         }
@@ -82,10 +87,10 @@ fn seen(operation: Option<&Operation>) -> Option<Seen> {
     operation.and_then(|operation| operation.course.evidence.seen)
 }
 
-/// Ids for people, the first few of them.
-pub fn listed(ids: &[SessionId]) -> String {
-    let shown: Vec<_> = ids.iter().take(MOST_IDS).map(SessionId::as_str).collect();
-    let more = match ids.len().saturating_sub(MOST_IDS) {
+/// Ids, or what could not be read, for people: the first few of them.
+pub fn listed<T: ToString>(all: &[T]) -> String {
+    let shown: Vec<_> = all.iter().take(MOST_IDS).map(ToString::to_string).collect();
+    let more = match all.len().saturating_sub(MOST_IDS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

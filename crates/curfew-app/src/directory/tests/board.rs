@@ -8,6 +8,7 @@ use proptest::sample::select;
 use super::super::board::Board;
 use super::super::page::{count, page};
 use super::super::snapshot::{Snapshot, View};
+use super::super::twins::COMPARED;
 use super::*;
 
 const NAMES: [&str; 5] = ["citrix-a", "citrix-b", "rds-a", "rds-b", "vpn"];
@@ -31,8 +32,10 @@ fn any_session(slot: usize) -> impl Strategy<Value = Session> {
     let domains = select(vec![None, None, Some("corp"), Some("lab")]);
     let starts = select(vec![None, Some(0), Some(0), Some(100), Some(200), Some(300)]);
     let states = select(SessionState::ALL.to_vec());
-    (0..8_u8, machines, domains, 0..6_u8, starts, states).prop_map(
-        move |(number, machine, domain, user, start, state)| {
+    // What one side knows and the other does not.
+    let more = (select(vec![None, Some(30), Some(900)]), any::<bool>());
+    (0..8_u8, machines, domains, 0..6_u8, starts, states, more).prop_map(
+        move |(number, machine, domain, user, start, state, (idle, upn))| {
             let name = ["anna", "bert", "carl"][usize::from(user % 3)];
             let session = session(NAMES[slot], &format!("N{number}"), name, 1);
             let machine = SessionMachine {
@@ -43,9 +46,11 @@ fn any_session(slot: usize) -> impl Strategy<Value = Session> {
             let sid = (user > 0).then(|| format!("S-1-5-{user}"));
             let user = curfew_core::SessionUser {
                 sid,
+                upn: session.user.upn.clone().filter(|_| upn),
                 ..session.user.clone()
             };
             Session {
+                idle_seconds: idle.filter(|_| KINDS[slot] != BackendKind::Citrix),
                 machine,
                 user,
                 state,
@@ -188,45 +193,137 @@ impl World {
         &self,
         pairs: &[(usize, SessionId, SessionId)],
         listed: &[bool],
-        field: OrderField,
-        size: usize,
+        filter: &SessionFilter,
+        walk: Walk,
     ) {
         let picture = self.board.picture();
-        let hidden = |id: &SessionId| pairs.iter().any(|(slot, _, host)| host == id && listed[*slot]);
+        let hidden = |id: &SessionId| {
+            pairs.iter().any(|(slot, broker, host)| {
+                host == id && listed[*slot] && passes(filter, &self.plain[*slot][broker])
+            })
+        };
         let asked = self.plain.iter().zip(listed).filter(|(_, listed)| **listed);
-        let mut wanted: Vec<&Session> = asked.flat_map(|(sessions, _)| sessions.values()).collect();
-        wanted.retain(|session| !hidden(&session.id));
-        wanted.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut wanted: Vec<&SessionId> = asked
+            .flat_map(|(sessions, _)| sessions.values())
+            .filter(|session| passes(filter, session) && !hidden(&session.id))
+            .map(|session| &session.id)
+            .collect();
+        wanted.sort();
 
-        let (filter, direction) = (SessionFilter::default(), Direction::Ascending);
-        let (views, matcher) = (picture.seen(listed), Matcher::new(&filter));
-        assert_eq!(picture.len(listed), wanted.len());
+        let matcher = Matcher::new(filter);
+        let views = picture.seen(listed, &matcher);
+        if *filter == SessionFilter::default() {
+            assert_eq!(picture.len(listed), wanted.len());
+        }
         assert_eq!(count(&views, &matcher), wanted.len());
-        let order = SessionOrder { field, direction };
-        let (mut found, mut cursor) = (Vec::new(), None);
+        let Walk {
+            order,
+            size,
+            backwards,
+        } = walk;
+        let (mut found, mut cursor): (Vec<Arc<Row>>, _) = (Vec::new(), None);
         loop {
-            let rows = page(&views, &matcher, order, &PageSpec::First(size, cursor));
-            assert!(
-                !rows.has_next || rows.rows.len() == size,
-                "a page that is not the last is full"
+            let spec = match backwards {
+                true => PageSpec::Last(size, cursor),
+                false => PageSpec::First(size, cursor),
+            };
+            let rows = page(&views, &matcher, order, &spec);
+            let (more, end) = match backwards {
+                true => (rows.has_previous, rows.rows.first()),
+                false => (rows.has_next, rows.rows.last()),
+            };
+            assert_eq!(
+                rows.rows.len(),
+                size.min(wanted.len() - found.len()),
+                "a full page"
             );
-            found.extend(rows.rows.iter().map(|row| row.session.id.clone()));
-            match rows.rows.last() {
-                Some(row) if rows.has_next => cursor = Some(Cursor::of(row, order)),
-                _ => break,
+            assert_eq!(more, found.len() + rows.rows.len() < wanted.len());
+            cursor = end.map(|row| Cursor::of(row, order));
+            match backwards {
+                true => found.splice(..0, rows.rows),
+                false => found.splice(found.len().., rows.rows),
+            };
+            if !more {
+                break;
             }
         }
+        let ordered = |pair: &[Arc<Row>]| match order.direction {
+            Direction::Ascending => pair[0].compare(&pair[1], order.field).is_lt(),
+            Direction::Descending => pair[0].compare(&pair[1], order.field).is_gt(),
+        };
+        assert!(found.windows(2).all(ordered), "in order");
+        let mut found: Vec<_> = found.iter().map(|row| &row.session.id).collect();
         found.sort();
-        assert!(found.iter().eq(wanted.iter().map(|it| &it.id)), "each row once");
-        for user in ["anna", "bert"] {
-            let filter = SessionFilter {
-                user: Some(user.to_owned()),
-                ..SessionFilter::default()
-            };
-            let theirs = wanted.iter().filter(|it| it.user.name == user);
-            assert_eq!(count(&views, &Matcher::new(&filter)), theirs.count());
-        }
+        assert_eq!(found, wanted, "each row once");
     }
+}
+
+/// How a listing is paged through.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    order: SessionOrder,
+    size: usize,
+    backwards: bool,
+}
+
+fn walks() -> impl Strategy<Value = Walk> {
+    let directions = select(vec![Direction::Ascending, Direction::Descending]);
+    let orders = (select(OrderField::ALL.to_vec()), directions);
+    (orders, 1..5_usize, any::<bool>()).prop_map(|((field, direction), size, backwards)| Walk {
+        order: SessionOrder { field, direction },
+        size,
+        backwards,
+    })
+}
+
+/// Filters that may let one row of a pair pass and not the other.
+fn filters() -> impl Strategy<Value = SessionFilter> {
+    let text = |text: &str| Some(text.to_owned());
+    select(vec![
+        SessionFilter {
+            idle_longer_than_seconds: Some(600),
+            ..SessionFilter::default()
+        },
+        SessionFilter {
+            machine: text("TERM04.corp"),
+            ..SessionFilter::default()
+        },
+        SessionFilter {
+            machine: text("term04"),
+            ..SessionFilter::default()
+        },
+        SessionFilter {
+            user: text("Anna"),
+            ..SessionFilter::default()
+        },
+        SessionFilter {
+            user: text("bert@corp.example"),
+            ..SessionFilter::default()
+        },
+        SessionFilter {
+            states: Some(vec![SessionState::Active, SessionState::Unknown]),
+            ..SessionFilter::default()
+        },
+    ])
+}
+
+/// Whether a session passes, the simple way.
+fn passes(filter: &SessionFilter, session: &Session) -> bool {
+    let is = |known: Option<&String>, wanted: &String| {
+        known.is_some_and(|known| known.to_lowercase() == wanted.to_lowercase())
+    };
+    let (user, machine) = (&session.user, &session.machine);
+    let named = |wanted: &String| is(Some(&user.name), wanted) || is(user.upn.as_ref(), wanted);
+    let on = |wanted: &String| is(machine.name.as_ref(), wanted) || is(machine.dns_name.as_ref(), wanted);
+    filter.user.as_ref().is_none_or(named)
+        && filter.machine.as_ref().is_none_or(on)
+        && filter
+            .states
+            .as_ref()
+            .is_none_or(|states| states.contains(&session.state))
+        && filter
+            .idle_longer_than_seconds
+            .is_none_or(|limit| session.idle_seconds.is_some_and(|idle| idle > limit))
 }
 
 proptest! {
@@ -234,8 +331,8 @@ proptest! {
     fn the_picture_is_that_of_a_naive_model(
         changes in prop::collection::vec(change(), 1..24),
         some in prop::collection::vec(any::<bool>(), NAMES.len()),
-        field in select(OrderField::ALL.to_vec()),
-        size in 1..5_usize,
+        filter in filters(),
+        walk in walks(),
     ) {
         let mut world = World::new();
         for change in changes {
@@ -243,8 +340,62 @@ proptest! {
             let pairs = naive(&world.plain);
             world.check_twins(&pairs);
             for listed in [&[true; NAMES.len()][..], &some] {
-                world.check_rows(&pairs, listed, field, size);
+                for filter in [&SessionFilter::default(), &filter] {
+                    world.check_rows(&pairs, listed, filter, walk);
+                }
             }
         }
+    }
+}
+
+#[test]
+fn many_sessions_of_one_account_on_one_host_cost_no_more_than_as_many_of_others() {
+    const MANY: i64 = 2_000;
+    for (apart, twins) in [(0, 0), (1, 0), (600, MANY as usize)] {
+        let of = |slot: usize| {
+            let all = (0..MANY).map(move |n| {
+                let session = session(NAMES[slot], &format!("N{n}"), "kiosk", 1);
+                let user = curfew_core::SessionUser {
+                    sid: Some("S-1-5-21-1".to_owned()),
+                    ..session.user.clone()
+                };
+                Session {
+                    user,
+                    started_at: Some(at(n * apart)),
+                    ..session
+                }
+            });
+            let rows = all.map(|it| Arc::new(Row::new(it, KINDS[slot]))).collect();
+            View {
+                base: Arc::new(Snapshot::new(rows)),
+                patches: Default::default(),
+            }
+        };
+        let before = COMPARED.get();
+        let world = World::new();
+        world.board.put(0, of(0), None);
+        world.board.put(2, of(2), None);
+        let published = COMPARED.get() - before;
+        let picture = world.board.picture();
+        let listed = [true; NAMES.len()];
+        let filter = SessionFilter {
+            machine: Some("term04".to_owned()),
+            ..SessionFilter::default()
+        };
+        let matcher = Matcher::new(&filter);
+        let views = picture.seen(&listed, &matcher);
+        assert_eq!(count(&views, &matcher), 2 * MANY as usize - twins);
+        for slot in [0, 2] {
+            let found = picture.views[slot]
+                .iter()
+                .filter(|row| picture.twin_of(slot, row).is_some());
+            assert_eq!(found.count(), twins, "{apart} s apart");
+        }
+        let looked = COMPARED.get() - before - published;
+        let few = 4 * MANY as usize;
+        assert!(
+            published <= few && looked <= 4 * few,
+            "{apart} s apart: {published}, {looked}"
+        );
     }
 }

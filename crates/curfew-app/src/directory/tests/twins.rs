@@ -302,12 +302,17 @@ async fn the_windows_row_is_listed_where_citrix_is_not_asked_for() {
     for filter in filters {
         assert_eq!(of(filter).await, citrix);
     }
-    // One session has one row: that of Citrix decides, also where the agent says otherwise.
+    // Citrix has it as ACTIVE, so its row is not in this answer, and the agent's is.
     let disconnected = SessionFilter {
         states: Some(vec![SessionState::Disconnected]),
         ..SessionFilter::default()
     };
-    assert_eq!(of(disconnected.clone()).await, []);
+    assert_eq!(of(disconnected.clone()).await, windows);
+    let active = SessionFilter {
+        states: Some(vec![SessionState::Active]),
+        ..SessionFilter::default()
+    };
+    assert_eq!(of(active).await, citrix);
     let on_rds = SessionFilter {
         backend_ids: Some(vec![id("rds")]),
         ..disconnected
@@ -520,4 +525,51 @@ async fn pages_are_full_and_hold_each_session_once_where_hidden_rows_lie_between
             assert_eq!(hidden, 1, "the one that Citrix does not know");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_agent_knows_finds_the_agents_row() {
+    let (broker, host) = (brokered("41ba"), hosted("TERM04/3"));
+    let broker = on_machine(broker, Some("TERM04"), None);
+    let broker = Session {
+        user: SessionUser {
+            upn: None,
+            ..broker.user.clone()
+        },
+        ..broker
+    };
+    let host = Session {
+        idle_seconds: Some(900),
+        ..host
+    };
+    let estate = Estate::of(&[broker, host]).await;
+    let all = SessionFilter::default();
+    let filters = [
+        SessionFilter {
+            idle_longer_than_seconds: Some(600),
+            ..all.clone()
+        },
+        SessionFilter {
+            machine: Some("term04.corp.example".to_owned()),
+            ..all.clone()
+        },
+        SessionFilter {
+            user: Some("anna@corp.example".to_owned()),
+            ..all.clone()
+        },
+        SessionFilter {
+            search: Some("anna@corp.example".to_owned()),
+            ..all.clone()
+        },
+    ];
+    for filter in filters {
+        let page = estate.page(&everybody(), filter.clone()).await;
+        let rows: Vec<_> = page.rows.iter().map(|it| it.session.id.place()).collect();
+        assert_eq!((rows, page.total), (vec!["rds:TERM04/3"], Some(1)), "{filter:?}");
+        assert_eq!(sources(&page.rows[0]), ["citrix-eu:41ba", "rds:TERM04/3"]);
+        assert!(!page.has_next);
+    }
+    let page = estate.page(&everybody(), all).await;
+    assert_eq!((page.rows.len(), page.total), (1, Some(1)));
+    assert_eq!(page.rows[0].session.id.place(), "citrix-eu:41ba");
 }

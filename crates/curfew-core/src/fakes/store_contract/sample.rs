@@ -82,6 +82,7 @@ pub fn target(native: &str) -> TargetSnapshot {
             started_at: Some(at(-7200)),
             observed_at: at(-1),
         }),
+        named_as: Some("RDP-Tcp#3".to_owned()),
     }
 }
 

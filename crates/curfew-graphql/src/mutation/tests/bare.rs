@@ -63,8 +63,37 @@ async fn a_vpn_that_cannot_be_read_is_not_waited_for_longer_than_three_seconds()
     let desk = Desk::with(&[]).await;
     desk.vpn.plan(Call::List, 1, Trouble::Hang);
     let before = tokio::time::Instant::now();
-    assert_eq!(by_id(&desk, "sess_abc").await["errors"], not_found(json!({})));
+    let hint = "Nothing that is known has this id, and vpn-hq could not be read just now: it may be there all the same. \
+                Try again.";
+    assert_eq!(
+        by_id(&desk, "sess_abc").await["errors"],
+        not_found(json!({ "hint": hint }))
+    );
     assert_eq!(before.elapsed(), std::time::Duration::from_secs(3));
+    assert_eq!(desk.denied(), ["NO_SUCH_TARGET sess_abc"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_can_be_no_id_is_not_found_either() {
+    let long = "x".repeat(257);
+    let desk = Desk::with(&[tunnel(&format!("71/{long}")), tunnel("71/a\nb")]).await;
+    for (id, kept) in [
+        ("x".repeat(512), "x".repeat(512)),
+        ("x".repeat(513), "x".repeat(512)),
+        ("x".repeat(9_999), "x".repeat(512)),
+        ("a\0".to_owned(), "a\u{FFFD}".to_owned()),
+        ("a\nb".to_owned(), "a\u{FFFD}b".to_owned()),
+    ] {
+        assert_eq!(by_id(&desk, &id).await["errors"], not_found(json!({})), "{id}");
+        assert_eq!(desk.denied().pop(), Some(format!("NO_SUCH_TARGET {kept}")));
+    }
+    assert_eq!(desk.acts(), 0);
+    let ended = by_id(&desk, &long).await;
+    assert_eq!(
+        ended,
+        json!({ "data": { "disconnectBySessionId": true } }),
+        "within an id's limit"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -270,7 +270,10 @@ async fn at_most_ten_ids_are_listed() {
     assert_eq!(code, "BAD_USER_INPUT");
     assert!(message.contains("it fits 12 sessions: "), "{message}");
     assert_eq!(message.matches("rds:TERM04/").count(), 10);
-    assert!(message.contains(" and 2 more. Nothing was sent."), "{message}");
+    assert!(
+        message.ends_with(" and 2 more. Nothing was sent. Give an id as `onlineSessionId`."),
+        "the host's longer name fits them as well: {message}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,4 +342,67 @@ async fn the_other_mutations_take_whole_ids_alone() {
         }
     }
     assert_eq!((desk.acts(), desk.store.records().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_is_not_said_to_be_empty() {
+    let desk = desk().await;
+    desk.branch
+        .plan(Call::List, 1, Trouble::Fail(BackendErrorKind::Unavailable));
+    desk.rds.fail_part("TERM04", BackendErrorKind::TimedOut);
+    for (target, name, unread) in [
+        (
+            "numbered: { server: \"TERM04\", sessionId: 99 }",
+            "TERM04/99",
+            "branch, TERM04 of rds",
+        ),
+        (
+            "named: { server: \"term04.rds.example\", sessionName: \"Console\" }",
+            "term04.rds.example/Console",
+            "TERM04 of rds",
+        ),
+    ] {
+        let payload = logoff(&desk, target).await;
+        let wanted = format!(
+            "Nothing was sent: nothing that is known fits the target `{name}`, and {unread} could not be read just now; \
+             it may be there all the same. Try again."
+        );
+        assert_eq!(
+            (&payload["status"], &payload["message"]),
+            (&json!("NOT_FOUND"), &json!(wanted))
+        );
+        assert_eq!(desk.denied().pop(), Some(format!("NO_SUCH_TARGET {name}")));
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    }
+    assert_eq!(desk.acts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_has_passed_to_another_session_ends_neither() {
+    let desk = desk().await;
+    let named = |number, name: Option<&str>| Session {
+        session_name: name.map(str::to_owned),
+        ..hosted("rds", "TERM04", number)
+    };
+    desk.rds.put(named(3, None));
+    desk.rds.put(named(4, Some("RDP-Tcp#3")));
+    let target = "named: { server: \"TERM04\", sessionName: \"RDP-Tcp#3\" }";
+    let payload = logoff(&desk, target).await;
+    assert_eq!(payload["status"], "SUPERSEDED");
+    assert_eq!(
+        payload["message"],
+        "Nothing was done to the session that is called so now: the name has passed to it, or it belongs to a later logon. \
+         Reload the list."
+    );
+    assert_eq!(desk.acts(), 0);
+    let body = desk
+        .ask("{ operations { nodes { session { id namedAs } } } }")
+        .await;
+    let session = &body["data"]["operations"]["nodes"][0]["session"];
+    let id = hosted("rds", "TERM04", 3).id;
+    assert_eq!(*session, json!({ "id": id.as_str(), "namedAs": "RDP-Tcp#3" }));
+    // The look has shown that it is not the one: a fresh reading finds who is.
+    let payload = logoff(&desk, target).await;
+    assert_eq!(payload["status"], "LOGGED_OFF");
+    assert!(desk.rds.holds(&id));
 }
