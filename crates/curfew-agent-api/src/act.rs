@@ -15,10 +15,13 @@ use crate::{Host, HostSession};
 pub struct ActRequest {
     /// The generation that is meant; if another one has the number, nothing is done (409).
     pub generation: String,
-    /// The agent refuses to begin after this instant of its own clock (410).
+    /// The agent refuses to begin after this instant of its own clock (410). At most five minutes from now by that clock,
+    /// since it also bounds for how long a request that was sent once can be sent again (400).
     pub not_after: DateTime<Utc>,
     /// The gateway's operation, 1 to 128 bytes. The same operation and attempt again is not done again but answered as
-    /// before, for ten minutes; after an answer with `retryAfterMs`, by which nothing was done, it is looked at afresh.
+    /// before, for ten minutes and not over a restart of the agent, which forgets; after that `notAfter` stops it. After
+    /// an answer with `retryAfterMs`, by which nothing was done, it is looked at afresh. The same operation and attempt
+    /// for another act, or with other words to show, is refused (400).
     pub operation: String,
     /// Which attempt of the operation, from 1.
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
@@ -81,9 +84,11 @@ pub struct ActAnswer {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ActResult {
-    /// A read after the act shows its goal; a message is handed to the session.
+    /// A read after the act shows its goal: the session is disconnected, or it has ended. A message is handed to the
+    /// session.
     Done,
-    /// Windows accepted it; its effect has not shown yet.
+    /// Windows accepted it; its effect has not shown yet, or cannot be seen, such as that of a disconnect if the session
+    /// has ended meanwhile.
     Accepted,
     /// The goal held before: nothing was done.
     Already,

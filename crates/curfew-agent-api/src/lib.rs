@@ -11,7 +11,7 @@
 //! | `POST /v1/sessions/{number}/logoff` with [`ActRequest`] | [`ActAnswer`] |
 //! | `POST /v1/sessions/{number}/message` with [`ActRequest`] | [`ActAnswer`] |
 //!
-//! Every other answer is a [`Problem`] with the status of its code. Within a version fields are only added, and each
+//! `HEAD` is answered as `GET` is, without the body. Every other answer is a [`Problem`] with the status of its code. Within a version fields are only added, and each
 //! side ignores what it does not know; anything else is `/v2`.
 //!
 //! Not here: HTTP, Windows, policy (`curfew-agent`), retries and read-back (`curfew-backends`).

@@ -29,7 +29,8 @@ const ABOUT: &str = "What the gateway asks of the agent on a Windows host.\n\n\
     the agent `spiffe://<trust domain>/agent/<host>`; each accepts no other. A session is named by its number and its \
     generation, so that a number that Windows has given to another logon is never acted on by mistake. \
     Every answer that is no success is a `Problem`; a path that is not listed here gives `NO_SUCH_PATH` (404), a method \
-    that is not listed `METHOD_NOT_ALLOWED` (405). Fields may be added; ignore those you do not know.";
+    that is not listed `METHOD_NOT_ALLOWED` (405); but `HEAD` is answered as `GET` is, without the body. \
+    Fields may be added; ignore those you do not know.";
 
 /// What can go wrong when the host is read.
 const READING: &[Code] = &[
@@ -146,7 +147,8 @@ fn paths() -> Paths {
                 "Take the client away",
                 "disconnectSession",
                 "The session and its programs go on; its user can come back to it. \
-                 `DONE` if it is seen to be disconnected, `ALREADY` if it was.",
+                 `DONE` if it is seen to be disconnected, `ALREADY` if it was, `ACCEPTED` if neither can be seen within a \
+                 second.",
             ),
         )
         .path(

@@ -64,7 +64,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request cannot be read.
+    /// The request cannot be read, or means something else than an earlier one of its operation and attempt.
     BadRequest = "BAD_REQUEST", 400, true;
     /// The agent has no such path.
     NoSuchPath = "NO_SUCH_PATH", 404, true;
@@ -80,7 +80,7 @@ codes! {
     SessionReplaced = "SESSION_REPLACED", 409, true;
     /// It came after `notAfter`.
     TooLate = "TOO_LATE", 410, true;
-    /// The host's own policy protects this session.
+    /// The host's own policy protects this session, or Windows does not tell enough to know it from another logon.
     Protected = "PROTECTED", 403, true;
     /// The host's own policy refuses every act, or every act of this kind.
     RefusedByPolicy = "REFUSED_BY_POLICY", 403, true;
@@ -90,7 +90,7 @@ codes! {
     Unsupported = "UNSUPPORTED", 501, true;
     /// Windows refused for lack of a right: the agent's account is not set up for it.
     AccessDenied = "ACCESS_DENIED", 502, true;
-    /// Remote Desktop Services do not answer yet; nothing was done.
+    /// Remote Desktop Services do not answer yet, the session could not be read, or the agent is stopping; nothing was done.
     HostNotReady = "HOST_NOT_READY", 503, true;
     /// The host cannot write its act log, so it does nothing.
     ActLogFailed = "ACT_LOG_FAILED", 503, true;

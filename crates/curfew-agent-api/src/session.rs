@@ -62,7 +62,8 @@ pub struct SessionAnswer {
 pub struct HostSession {
     /// Windows' number of it; given again to another logon once this one has ended.
     pub number: u32,
-    /// Tells this logon from the next one that gets the number: 16 hex digits over number, time of logon and SID.
+    /// Tells this logon from the next one that gets the number: 16 hex digits over number, time of logon and SID. If
+    /// Windows told no time of logon it does not, and the session is `protected`.
     pub generation: String,
     /// Name of its WinStation, such as `RDP-Tcp#3` or `Console`; absent while nobody is connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +107,8 @@ pub struct HostSession {
     /// Bytes sent to the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_sent: Option<u64>,
-    /// The host's own policy refuses every act on it: a protected user, the console, a read-only host.
+    /// The host refuses every act on it: a protected user, the console, a read-only host, or a session whose time of logon
+    /// Windows does not tell.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
 }
@@ -122,7 +124,7 @@ pub enum SessionState {
     Connected,
     /// A client is being attached.
     ConnectQuery,
-    /// It is being shadowed.
+    /// It shadows another session.
     Shadow,
     /// The session lives, no client is attached.
     Disconnected,
@@ -130,7 +132,7 @@ pub enum SessionState {
     Reset,
     /// It is down because of an error.
     Down,
-    /// A word of a later version.
+    /// Windows gave a number that this contract has no word for, or the agent a word of a later version.
     #[serde(other)]
     Unknown,
 }

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
@@ -47,6 +48,9 @@ pub enum TlsError {
         /// What it should say.
         wanted: String,
     },
+    /// The other side could not accept the certificate.
+    #[error("the certificate is not one that the authority stands for")]
+    Untrusted(#[source] Error),
     /// The TLS library refuses the set-up.
     #[error("TLS cannot be set up")]
     SetUp(#[source] Error),
@@ -90,6 +94,24 @@ impl Identity {
                 wanted: id.to_owned(),
             }),
         }
+    }
+
+    /// Checks that the certificate is one that the other side can accept: signed under an authority of `ca`, for use by a
+    /// server, and valid at `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`TlsError::Untrusted`], or [`TlsError::Certificate`] if `ca` cannot be read.
+    pub fn check_issuer(&self, ca: &str, now: i64) -> Result<(), TlsError> {
+        let roots = roots(ca)?;
+        let Some((leaf, intermediates)) = self.chain.split_first() else {
+            return Err(TlsError::Certificate("the certificate"));
+        };
+        let now = Duration::from_secs(u64::try_from(now).unwrap_or(0));
+        let now = UnixTime::since_unix_epoch(now);
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let parsed = ParsedCertificate::try_from(leaf).map_err(TlsError::Untrusted)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms.all)
+            .map_err(TlsError::Untrusted)
     }
 
     /// The end of the certificate's life, in seconds since 1970.

@@ -75,7 +75,8 @@ impl fmt::Debug for Agent {
 
 impl Agent {
     /// An agent for a platform.
-    pub fn new(settings: AgentSettings, platform: Arc<dyn Platform>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(mut settings: AgentSettings, platform: Arc<dyn Platform>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        settings.policy = settings.policy.on(&settings.host);
         Arc::new(Self {
             acts: Acts::new(&settings.policy),
             tasks: TaskTracker::new(),
@@ -96,7 +97,12 @@ impl Agent {
         &self.settings
     }
 
-    /// Waits for the acts in hand, at most so long; whether all of them ended.
+    /// Takes no new acts from now on; those in hand go on, and what came of them can still be asked.
+    pub fn take_no_more(&self) {
+        self.tasks.close();
+    }
+
+    /// Takes no new acts, and waits for those in hand, at most so long; whether all of them ended.
     pub async fn finish(&self, patience: Duration) -> bool {
         self.tasks.close();
         timeout(patience, self.tasks.wait()).await.is_ok()

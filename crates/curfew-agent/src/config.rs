@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::acts::ActLog;
 use crate::agent::AgentSettings;
-use crate::policy::Policy;
+use crate::policy::{Policy, unusable};
 
 /// Most acts at the same time that may be set.
 const MOST_ACTS: usize = 64;
@@ -150,16 +150,20 @@ impl Config {
         }
     }
 
-    /// Reads the certificates and the key, and checks that they are this host's.
+    /// Reads the certificates and the key, and checks that they are this host's and of the authority that gateways are
+    /// checked with. A certificate that has ended by `now` is for the caller to refuse.
     ///
     /// # Errors
     /// [`CredentialsError`] that names what is wrong.
-    pub fn credentials(&self) -> Result<Credentials, CredentialsError> {
+    pub fn credentials(&self, now: DateTime<Utc>) -> Result<Credentials, CredentialsError> {
         let ca = read("ca", &self.ca)?;
         let identity = Identity::from_pem(&read("cert", &self.cert)?, &read("key", &self.key)?)?;
         let id = self.trust_domain.agent(&self.host);
         identity.expect(&id)?;
         let ends_at = identity.ends_at();
+        if ends_at.is_some_and(|ends_at| ends_at > now.timestamp()) {
+            identity.check_issuer(&ca, now.timestamp())?;
+        }
         Ok(Credentials {
             tls: Arc::new(agent_config(&self.trust_domain, &ca, identity)?),
             id,
@@ -192,17 +196,6 @@ impl Config {
     pub fn host(&self) -> &str {
         &self.host
     }
-}
-
-/// What is wrong with an entry of `policy.protected_users`: one that can mean nobody protects nobody, unnoticed.
-fn unusable(entry: &str) -> Option<String> {
-    let parts: Vec<&str> = entry.split('\\').collect();
-    let blank = parts
-        .iter()
-        .any(|part| part.trim().is_empty() || part.trim() != *part);
-    (blank || parts.len() > 2).then(|| {
-        format!("`policy.protected_users`: `{entry}` is none of DOMAIN\\name, a UPN, a SID and a bare name")
-    })
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<String, CredentialsError> {

@@ -1,38 +1,32 @@
 //! The listener: TCP, mutual TLS, HTTP/1.1 and HTTP/2.
 //!
 //! Not here: who is let in (the TLS configuration, `curfew_agent_api::tls`), what is answered (the router).
-//! Invariant: a client that is refused can read why, and one that says nothing does not stay.
+//! Invariant: who has not shown a gateway's certificate holds no gateway's place, a client that is refused can read why,
+//! and one that says nothing does not stay.
+
+mod connection;
+mod knocking;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
-/// Connections at the same time; who comes then waits in the system's queue.
+use self::knocking::{Knock, Knocking};
+
+/// Gateways' connections at the same time.
 const CONNECTIONS: usize = 256;
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may be silent between requests, and take for the head of one. Longer than a gateway keeps an idle
-/// connection, so that it is the gateway who closes it, and no request meets a closing connection.
-const HEAD: Duration = Duration::from_secs(75);
-/// Requests at the same time on one HTTP/2 connection.
-const STREAMS: u32 = 32;
-/// How often an HTTP/2 connection is tried.
-const PING: Duration = Duration::from_secs(20);
+/// How long a handshake may take, and then the wait for a place. A gateway is done in three journeys.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long a refused client has for reading why.
 const DRAIN: Duration = Duration::from_secs(1);
 /// How much of what a refused client has sent is read and thrown away, in bytes.
@@ -64,17 +58,16 @@ pub async fn serve(
     hosts: Arc<dyn Hosts>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let acceptor = TlsAcceptor::from(with_alpn(&tls));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let door = Arc::new(Door {
+        acceptor: TlsAcceptor::from(with_alpn(&tls)),
+        hosts,
+        places: Arc::new(Semaphore::new(CONNECTIONS)),
+        stop: stop.clone(),
+    });
+    let knocking = Arc::new(Knocking::default());
     let connections = TaskTracker::new();
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        let connection = Connection {
-            acceptor: acceptor.clone(),
-            hosts: Arc::clone(&hosts),
-            stop: stop.clone(),
-            _place: place,
-        };
-        connections.spawn(connection.serve(stream));
+    while let Some((stream, knock)) = next(&listener, &knocking, &stop).await {
+        connections.spawn(Arc::clone(&door).open(stream, knock));
     }
     drop(listener);
     connections.close();
@@ -94,17 +87,21 @@ fn with_alpn(tls: &rustls::ServerConfig) -> Arc<rustls::ServerConfig> {
     Arc::new(tls)
 }
 
-/// The next client, once there is a place for it; `None` when it is time to stop.
+/// The next client that may shake hands; `None` when it is time to stop. Who has too many handshakes open already is
+/// sent away here.
 async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    knocking: &Arc<Knocking>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Knock)> {
     let accepted = async {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
+            let turn = knocking.turn().await;
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, peer)) => match knocking.admit(peer.ip(), turn) {
+                    Some(knock) => return (stream, knock),
+                    None => tracing::debug!(%peer, "Too many handshakes at once from the address of {peer}"),
+                },
                 Err(error) => {
                     // Out of descriptors, or the client is gone already; either passes.
                     tracing::warn!(%error, "A connection cannot be accepted");
@@ -116,31 +113,50 @@ async fn next(
     tokio::select! {
         biased;
         () = stop.cancelled() => None,
-        accepted = accepted => accepted,
+        accepted = accepted => Some(accepted),
     }
 }
 
-struct Connection {
+/// What every connection needs.
+struct Door {
     acceptor: TlsAcceptor,
     hosts: Arc<dyn Hosts>,
+    places: Arc<Semaphore>,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
 }
 
-impl Connection {
-    async fn serve(self, stream: TcpStream) {
+impl Door {
+    async fn open(self: Arc<Self>, stream: TcpStream, knock: Knock) {
+        let stop = self.stop.clone();
+        let shaken = tokio::select! {
+            shaken = self.shake(stream) => shaken,
+            () = stop.cancelled() => return,
+        };
+        let Some(stream) = shaken else {
+            return;
+        };
+        // The client has shown a gateway's certificate: from here on it counts as one.
+        let Ok(Ok(place)) = timeout(HANDSHAKE, Arc::clone(&self.places).acquire_owned()).await else {
+            tracing::warn!("A gateway is sent away: {CONNECTIONS} connections are open already");
+            return;
+        };
+        drop(knock);
+        if let Some(router) = self.hosts.router(stream.get_ref().1.server_name()) {
+            connection::answer(stream, router, &stop).await;
+        }
+        drop(place);
+    }
+
+    /// The handshake; it ends well only for a client whose certificate was accepted (RFC 8446, section 4.4.2.4).
+    async fn shake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let peer = stream
             .peer_addr()
             .map_or_else(|_| "?".to_owned(), |it| it.to_string());
         // Answers are small; without it the last packet of one may wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let handshake = self.acceptor.accept(stream).into_fallible();
-        let shaken = tokio::select! {
-            shaken = timeout(HANDSHAKE, handshake) => shaken,
-            () = self.stop.cancelled() => return,
-        };
-        match shaken {
-            Ok(Ok(stream)) => self.answer(stream).await,
+        match timeout(HANDSHAKE, handshake).await {
+            Ok(Ok(stream)) => return Some(stream),
             Ok(Err((error, stream))) => {
                 // Anything else is a client that went away, such as a probe that only connects.
                 if error.kind() == io::ErrorKind::InvalidData {
@@ -152,35 +168,7 @@ impl Connection {
             }
             Err(_elapsed) => tracing::debug!(%peer, "No handshake from {peer} in time"),
         }
-    }
-
-    async fn answer(self, stream: TlsStream<TcpStream>) {
-        let Some(router) = self.hosts.router(stream.get_ref().1.server_name()) else {
-            return;
-        };
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            router.clone().oneshot(request.map(Body::new))
-        });
-        let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .max_concurrent_streams(STREAMS);
-        let connection = server.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "A connection ended badly");
-        }
+        None
     }
 }
 

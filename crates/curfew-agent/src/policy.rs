@@ -3,15 +3,20 @@
 //! Not here: who the gateway is (`tls`), how the settings are read (`config`).
 //! Invariant: a session that the listing calls protected is one on which every act is refused.
 
+mod entry;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::WtsSession;
+pub(crate) use self::entry::unusable;
+use crate::platform::{WtsSession, filled};
 
 /// Acts at the same time, if nobody says otherwise.
 const CONCURRENCY: usize = 4;
+/// Longest NetBIOS name of a host or domain, in characters.
+pub(crate) const NETBIOS: usize = 15;
 
 /// What can be done to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,8 +52,8 @@ pub struct Policy {
     pub read_only: bool,
     /// Acts on the console's session are allowed too.
     pub allow_console: bool,
-    /// Users whose sessions nobody touches: `DOMAIN\name`, a UPN or a SID, without regard to case. A bare name
-    /// protects that name in every domain.
+    /// Users whose sessions nobody touches: `DOMAIN\name`, `.\name` for an account of the host itself, a UPN or a SID,
+    /// without regard to case. A bare name protects that name in every domain.
     pub protected_users: Vec<String>,
     /// Acts that are refused altogether.
     pub deny: BTreeSet<Verb>,
@@ -104,9 +109,23 @@ pub enum Refusal {
     ProtectedUser,
     /// It is the console's session.
     Console,
+    /// Windows tells no time of logon, so that the session cannot be told from the next one that gets its number.
+    NoLogonTime,
 }
 
 impl Policy {
+    /// The policy as it is meant on a host: `.` is the host itself.
+    pub(crate) fn on(mut self, host: &str) -> Self {
+        for entry in &mut self.protected_users {
+            if let Some(name) = entry.strip_prefix(".\\") {
+                // Windows calls the host by its NetBIOS name, of at most 15 characters.
+                let host: String = host.chars().take(NETBIOS).collect();
+                *entry = format!("{host}\\{name}");
+            }
+        }
+        self
+    }
+
     /// Whether every act on every session is refused.
     pub fn is_read_only(&self) -> bool {
         self.read_only || Verb::ALL.iter().all(|verb| self.deny.contains(verb))
@@ -128,24 +147,32 @@ impl Policy {
             Some(Refusal::Console)
         } else if self.protected_users.iter().any(|entry| names(entry, session)) {
             Some(Refusal::ProtectedUser)
+        } else if session.logon_time <= 0 {
+            // Without it the generation is that of everybody who gets the number, or of the same user's next logon.
+            Some(Refusal::NoLogonTime)
         } else {
             None
         }
     }
 }
 
-/// Whether an entry of the settings means the session's user. A domain that Windows did not tell may be any.
+/// Whether an entry of the settings means the session's user, or may mean it: a domain or SID that Windows did not tell
+/// can be any.
 fn names(entry: &str, session: &WtsSession) -> bool {
-    let is = |found: &Option<String>, wanted: &str| {
-        found
-            .as_deref()
-            .is_some_and(|found| found.to_lowercase() == wanted.to_lowercase())
-    };
+    let is = |found: &Option<String>, wanted: &str| filled(found).is_some_and(|found| same(found, wanted));
     if let Some((domain, user)) = entry.split_once('\\') {
-        let domain = session.domain.is_none() || is(&session.domain, domain);
+        let domain = filled(&session.domain).is_none() || is(&session.domain, domain);
         return domain && is(&session.user, user);
     }
-    is(&session.user, entry) || is(&session.upn, entry) || is(&session.sid, entry)
+    if entry::is_sid(entry) {
+        return filled(&session.sid).is_none() || is(&session.sid, entry);
+    }
+    is(&session.user, entry) || is(&session.upn, entry)
+}
+
+/// Windows compares names in capitals; small letters tell apart what capitals do not, such as `ς` and `σ`.
+fn same(one: &str, other: &str) -> bool {
+    one.to_uppercase() == other.to_uppercase()
 }
 
 #[cfg(test)]

@@ -91,6 +91,29 @@ pub(crate) fn of_platform(error: PlatformError, number: Option<u32>) -> Problem 
     }
 }
 
+/// A failure of the reading that an act begins with: nothing was done, whatever it was.
+pub(crate) fn unread(error: PlatformError, number: u32) -> Problem {
+    match error.kind {
+        PlatformErrorKind::Other => Problem {
+            win32: error.win32,
+            ..not_read()
+        },
+        _ => of_platform(error, Some(number)),
+    }
+}
+
+/// The reading that an act begins with failed.
+pub(crate) fn not_read() -> Problem {
+    let text = "the session could not be read; nothing was done";
+    later(problem(ProblemCode::HostNotReady, text), NOT_READY)
+}
+
+/// The agent takes no acts any more.
+pub(crate) fn stopping() -> Problem {
+    let text = "the agent is stopping; nothing was done";
+    later(problem(ProblemCode::HostNotReady, text), NOT_READY)
+}
+
 /// A refusal by the host's own policy.
 pub(crate) fn of_policy(refusal: Refusal) -> Problem {
     match refusal {
@@ -106,6 +129,10 @@ pub(crate) fn of_policy(refusal: Refusal) -> Problem {
         Refusal::Console => problem(
             ProblemCode::Protected,
             "this host protects the session at its console; nothing was done",
+        ),
+        Refusal::NoLogonTime => problem(
+            ProblemCode::Protected,
+            "Windows tells no time of logon for the session, so it cannot be told from another logon; nothing was done",
         ),
     }
 }

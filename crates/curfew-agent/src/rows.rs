@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use curfew_agent_api::{HostSession, SessionProtocol, SessionState, is_user_session};
 use curfew_core::Generation;
 
-use crate::platform::{WtsSession, WtsState, from_filetime};
+use crate::platform::{WtsSession, WtsState, filled, from_filetime};
 use crate::policy::Policy;
 
 /// `FILETIME` ticks in a second.
 const TICKS: i64 = 10_000_000;
 
-/// Tells a logon from the next one that gets its number.
+/// Tells a logon from the next one that gets its number, if Windows tells the time of logon; if not, nothing does, and
+/// the policy protects the session.
 pub fn generation(session: &WtsSession) -> Generation {
     let number = session.number.to_string();
     let logon = (session.logon_time > 0).then(|| session.logon_time.to_string());
@@ -65,10 +66,6 @@ pub(crate) fn on_the_wire(session: &WtsSession, policy: &Policy) -> HostSession 
         bytes_sent: session.bytes_out,
         protected: policy.refuses_every_act(session).is_some(),
     }
-}
-
-fn filled(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
 }
 
 fn state(state: WtsState) -> SessionState {

@@ -293,3 +293,28 @@ fn a_mix_up_shows_before_the_first_call() {
         "the certificate and the key do not belong together"
     );
 }
+
+#[test]
+fn a_certificate_is_that_of_its_authority_and_of_no_other() {
+    let [authority, other] = [Authority::new(), Authority::new()];
+    let identity = authority.named(TERM04);
+    let now = identity.ends_at().expect("its end") - 1;
+    let checked = |ca: &Authority, now| {
+        identity
+            .check_issuer(&ca.pem(), now)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(checked(&authority, now), Ok(()));
+    let untrusted = Err(TlsError::Untrusted(Error::General(String::new())).to_string());
+    assert_eq!(checked(&other, now), untrusted);
+    assert_eq!(checked(&authority, now + 2), untrusted, "it has ended");
+    let client = authority.issue(&Wanted {
+        uris: &[TERM04],
+        uses: &[ExtendedKeyUsagePurpose::ClientAuth],
+        ..Wanted::default()
+    });
+    assert!(
+        client.check_issuer(&authority.pem(), now).is_err(),
+        "gateways refuse it"
+    );
+}

@@ -1,6 +1,6 @@
 //! How many log-offs a host bears in a minute.
 //!
-//! Invariant: in any 60 seconds no more are granted than the limit says.
+//! Invariant: in any 60 seconds no more are granted than the limit says, but for those that were given back.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -45,6 +45,13 @@ impl Budget {
         self.granted.push_back(now);
         Ok(())
     }
+
+    /// One that was granted at `at` did nothing.
+    pub(super) fn give_back(&mut self, at: Instant) {
+        if let Some(index) = self.granted.iter().rposition(|granted| *granted == at) {
+            self.granted.remove(index);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +69,20 @@ mod tests {
         assert_eq!(budget.take(at(60)), Ok(()));
         assert_eq!(budget.take(at(60)), Err(Duration::from_secs(50)));
         assert_eq!(budget.take(at(110)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_can_be_granted_again() {
+        let mut budget = Budget::new(Some(2));
+        let start = Instant::now();
+        let later = start + Duration::from_secs(10);
+        assert_eq!(budget.take(start), Ok(()));
+        assert_eq!(budget.take(later), Ok(()));
+        budget.give_back(start);
+        assert_eq!(budget.take(later), Ok(()));
+        assert_eq!(budget.take(later), Err(WINDOW));
+        budget.give_back(start);
+        assert_eq!(budget.take(later), Err(WINDOW), "it was given back already");
     }
 
     #[tokio::test]

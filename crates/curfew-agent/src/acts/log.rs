@@ -2,11 +2,12 @@
 //!
 //! Not the gateway's audit trail: nobody's right to see or to ask hangs on it. It is opened for every line, so that it
 //! can be rotated by renaming it, and a disk that is full shows at once.
-//! Invariant: a line is written by one call, so that lines of acts at the same time do not mix.
+//! Invariant: a line is written by one call, so that lines of acts at the same time do not mix, and none begins behind a
+//! line that broke off.
 
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ pub struct ActLogError {
 #[derive(Debug, Clone)]
 pub struct ActLog {
     path: Arc<Path>,
-    turn: Arc<Mutex<()>>,
+    /// Whose turn it is to write, and whether the last one broke off.
+    torn: Arc<Mutex<bool>>,
 }
 
 impl ActLog {
@@ -38,16 +40,17 @@ impl ActLog {
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into().into(),
-            turn: Arc::default(),
+            torn: Arc::default(),
         }
     }
 
-    /// Whether a line could be written now; makes the file if it is not there.
+    /// Writes an empty line, to see whether it can be done; makes the file if it is not there. It also ends a line that a
+    /// hard stop broke off.
     ///
     /// # Errors
     /// [`ActLogError`] with the reason.
     pub fn probe(&self) -> Result<(), ActLogError> {
-        self.append(b"")
+        self.append(b"\n")
     }
 
     /// Writes one line, and waits until the system has it.
@@ -59,12 +62,12 @@ impl ActLog {
     }
 
     fn append(&self, text: &[u8]) -> Result<(), ActLogError> {
-        let _turn = self.turn.lock();
+        let mut torn = self.torn.lock();
         OpenOptions::new()
             .append(true)
             .create(true)
             .open(&self.path)
-            .and_then(|mut file| file.write_all(text))
+            .and_then(|mut file| write_whole(&mut file, &mut torn, text))
             .map_err(|source| self.failed(source))
     }
 
@@ -74,6 +77,17 @@ impl ActLog {
             source,
         }
     }
+}
+
+/// Writes a line, on a line of its own also after one of which only a part could be written.
+fn write_whole(file: &mut impl Write, torn: &mut bool, text: &[u8]) -> io::Result<()> {
+    let written = if *torn {
+        file.write_all(&[b"\n", text].concat())
+    } else {
+        file.write_all(text)
+    };
+    *torn = written.is_err();
+    written
 }
 
 impl fmt::Display for ActLog {
@@ -152,12 +166,63 @@ impl Line {
 
     /// After it.
     pub(super) fn ended(at: DateTime<Utc>, asked: Asked, outcome: &Outcome) -> Self {
+        Self::after("ended", at, asked, outcome)
+    }
+
+    /// When a call that was given up after it had begun has come back.
+    pub(super) fn late(at: DateTime<Utc>, asked: Asked, outcome: &Outcome) -> Self {
+        Self::after("late", at, asked, outcome)
+    }
+
+    fn after(event: &'static str, at: DateTime<Utc>, asked: Asked, outcome: &Outcome) -> Self {
         Self {
             at,
-            event: "ended",
+            event,
             asked,
             result: outcome.as_ref().ok().map(|taken| taken.result),
             problem: outcome.as_ref().err().cloned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes and no more.
+    struct Full {
+        text: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let taken = text.len().min(self.room - self.text.len());
+            if taken == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.text.extend_from_slice(&text[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_a_line_that_broke_off_the_next_one_has_a_line_of_its_own() {
+        let mut disk = Full {
+            text: Vec::new(),
+            room: 5,
+        };
+        let mut torn = false;
+        assert!(write_whole(&mut disk, &mut torn, b"one\n").is_ok());
+        assert!(write_whole(&mut disk, &mut torn, b"two\n").is_err());
+        disk.room = 100;
+        for line in [b"three\n", b"fours\n"] {
+            assert!(write_whole(&mut disk, &mut torn, line).is_ok());
+        }
+        assert_eq!(String::from_utf8_lossy(&disk.text), "one\nt\nthree\nfours\n");
     }
 }

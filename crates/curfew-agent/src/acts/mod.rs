@@ -4,8 +4,11 @@
 //! the system stands nothing that can wait.
 
 mod budget;
+mod effect;
 mod log;
+mod moment;
 mod perform;
+mod record;
 mod remembered;
 mod request;
 
@@ -28,6 +31,16 @@ pub(crate) type Outcome = Result<Taken, Problem>;
 pub(crate) struct Taken {
     pub(crate) result: ActResult,
     pub(crate) session: Option<HostSession>,
+}
+
+impl Taken {
+    /// The system took it, and nobody looked for its effect.
+    fn unseen() -> Self {
+        Self {
+            result: ActResult::Accepted,
+            session: None,
+        }
+    }
 }
 
 /// What an agent keeps about acts.

@@ -1,12 +1,14 @@
 //! Which acts were taken already, so that none is performed twice.
 //!
 //! Remembered for ten minutes from its end and never longer than the process lives; an act that is asked for later than
-//! that is stopped by its `notAfter`.
+//! that, or after a restart, is stopped by its `notAfter`, which is never more than five minutes away.
 //! Invariant: while an act is remembered, another request of its operation and attempt starts nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use curfew_agent_api::Message;
 use curfew_core::Generation;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,11 +29,13 @@ pub(super) struct Key {
 }
 
 /// What it is meant to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) verb: Verb,
     pub(super) number: u32,
     pub(super) generation: Generation,
+    /// What is shown, for [`Verb::Message`] alone.
+    pub(super) message: Option<Arc<Message>>,
 }
 
 #[derive(Debug, Default)]

@@ -2,8 +2,9 @@
 //!
 //! Not here: whether it may be done. Invariant: what passes can be shown on a desktop and written in a line of a log.
 
+use chrono::TimeDelta;
 use curfew_agent_api::{ActRequest, Message, Problem, ProblemCode};
-use curfew_core::Generation;
+use curfew_core::{Generation, Timestamp};
 
 use crate::policy::Verb;
 use crate::problem::problem;
@@ -14,9 +15,12 @@ const TITLE: usize = 100;
 const TEXT: usize = 1_000;
 /// Longest name of an operation, in bytes.
 const OPERATION: usize = 128;
+/// How far away `notAfter` may be. Shorter than acts are remembered, so that none is forgotten while it could be sent
+/// again; over a restart it is all there is.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// Checks a request and gives the generation that it means.
-pub(super) fn check(verb: Verb, request: &ActRequest) -> Result<Generation, Problem> {
+pub(super) fn check(verb: Verb, request: &ActRequest, now: Timestamp) -> Result<Generation, Problem> {
     let generation = Generation::parse(&request.generation)
         .map_err(|_| bad("`generation` is 16 lower-case hex digits, as listed"))?;
     if request.operation.is_empty() || request.operation.len() > OPERATION {
@@ -24,6 +28,12 @@ pub(super) fn check(verb: Verb, request: &ActRequest) -> Result<Generation, Prob
     }
     if request.attempt == 0 {
         return Err(bad("`attempt` counts from 1"));
+    }
+    if request.not_after - now > AHEAD {
+        return Err(bad(format!(
+            "`notAfter` is more than {} minutes away by this host's clock; nothing was done",
+            AHEAD.num_minutes()
+        )));
     }
     match (verb, &request.message) {
         (Verb::Message, Some(message)) => check_message(message)?,

@@ -1,7 +1,9 @@
 //! `curfew-agent doctor`: looks at everything that an agent needs, and says what is wrong.
 //!
-//! Changes nothing but that it makes the act log if it is not there. Invariant: it exits with 0 only if the agent would
-//! run and could list the host's sessions.
+//! Not looked at: whether the address can be listened on (a running agent has it), and acts, which would change the
+//! host. Changes nothing but that it writes an empty line to the act log.
+//! Invariant: it exits with 0 only if the settings can be used, the certificate is this host's and of `ca`, the act log
+//! can be written, and the host's sessions can be listed.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let mut report = Report::default();
     report.good("host", config.host());
     report.good("listen", config.listen);
-    let credentials = match config.credentials() {
+    let credentials = match config.credentials(SystemClock.now()) {
         Ok(credentials) => {
             report.certificate(&credentials);
             Some(credentials)

@@ -22,8 +22,8 @@ const FINISH: Duration = Duration::from_secs(5);
 pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let config = Config::load(&start.config)?;
     let platform = platform(&start, config.host())?;
-    let credentials = config.credentials()?;
     let clock = Arc::new(SystemClock);
+    let credentials = config.credentials(clock.now())?;
     if let Some(ends_at) = credentials.ends_at.filter(|ends_at| *ends_at <= clock.now()) {
         return Err(Failure::usage(anyhow!(
             "`cert`: the certificate ended at {ends_at}"
@@ -47,9 +47,11 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     tracing::info!(%address, host = config.host(), "Listening on https://{address} as {}", config.host());
     let signal = signals.next().await;
     tracing::info!(signal, "Stopping on {signal}");
+    agent.take_no_more();
     stop.cancel();
-    let (served, finished) = tokio::join!(serving, agent.finish(FINISH));
-    if !finished {
+    // First the listener: while a connection is open, a request can come.
+    let served = serving.await;
+    if !agent.finish(FINISH).await {
         tracing::warn!("Acts were still in hand at the end");
     }
     served

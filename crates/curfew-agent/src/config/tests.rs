@@ -83,6 +83,14 @@ fn what_is_wrong_is_named() {
             format!("{GOOD}[policy]\nprotected_users = [' bob']"),
             "`policy.protected_users`",
         ),
+        (
+            format!("{GOOD}[policy]\nprotected_users = ['S-1-5-32-544']"),
+            "`S-1-5-32-544` is not the SID of a user",
+        ),
+        (
+            format!("{GOOD}[policy]\nprotected_users = ['CORP\\svc-*']"),
+            "there are no patterns",
+        ),
     ] {
         let error = load(&text).expect_err(named);
         assert!(error.contains(named), "{named}: {error}");
@@ -94,6 +102,8 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("nowhere/agent.toml")).expect_err("it is not there");
     assert!(error.to_string().contains("nowhere/agent.toml"), "{error}");
     let config = load(GOOD).expect("settings");
-    let error = config.credentials().expect_err("there are no files");
+    let error = config
+        .credentials(DateTime::UNIX_EPOCH)
+        .expect_err("there are no files");
     assert!(error.to_string().contains("`ca`"), "{error}");
 }

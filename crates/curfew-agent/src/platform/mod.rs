@@ -11,6 +11,7 @@ use curfew_agent_api::Message;
 
 pub use error::{PlatformError, PlatformErrorKind};
 pub use fake::{FakeAct, FakeCall, FakePlatform, FakeVerb, Held};
+pub(crate) use session::filled;
 pub use session::{WtsSession, WtsState, filetime, from_filetime};
 
 /// Remote Desktop Services of one host. Every method may block; the agent calls them on blocking threads.

@@ -80,6 +80,11 @@ impl WtsSession {
     }
 }
 
+/// A text of a row, if there is one: Windows says "" as well as nothing when it does not know.
+pub(crate) fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
 /// States of `WTS_CONNECTSTATE_CLASS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WtsState {

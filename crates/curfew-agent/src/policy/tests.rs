@@ -9,6 +9,7 @@ fn session(domain: Option<&str>, user: &str) -> WtsSession {
         domain: domain.map(str::to_owned),
         sid: Some("S-1-5-21-1-2-3-1104".to_owned()),
         upn: Some(format!("{user}@corp.example")),
+        logon_time: 1,
         ..WtsSession::new(2, WtsState::Active)
     }
 }
@@ -56,6 +57,39 @@ fn a_bare_name_is_meant_in_every_domain() {
 fn a_domain_that_is_not_known_may_be_the_one_that_is_meant() {
     assert!(protects("CORP\\bob", &session(None, "bob")));
     assert!(!protects("CORP\\bob", &session(None, "anna")));
+}
+
+#[test]
+fn what_windows_leaves_empty_is_not_known() {
+    for empty in [None, Some(String::new())] {
+        let mut session = session(Some("CORP"), "bob");
+        session.domain.clone_from(&empty);
+        assert!(protects("CORP\\bob", &session));
+        assert!(!protects("CORP\\anna", &session));
+        session.sid = empty;
+        assert!(protects("S-1-5-21-9-9-9-500", &session), "it may be that one");
+        assert!(!protects("anna", &session));
+    }
+}
+
+#[test]
+fn names_are_compared_in_capitals_as_windows_does() {
+    let session = session(Some("CORP"), "ΣΊΣΥΦΟΣ");
+    assert!(protects("CORP\\σίσυφος", &session));
+    assert!(protects("CORP\\σίσυφοσ", &session));
+}
+
+#[test]
+fn a_dot_is_the_netbios_name_of_the_host() {
+    let of = |host: &str| {
+        let policy = Policy {
+            protected_users: vec![".\\bob".to_owned(), "CORP\\anna".to_owned()],
+            ..Policy::default()
+        };
+        policy.on(host).protected_users
+    };
+    assert_eq!(of("TERM04"), ["TERM04\\bob", "CORP\\anna"]);
+    assert_eq!(of("TERMINALSERVER-04"), ["TERMINALSERVER-\\bob", "CORP\\anna"]);
 }
 
 #[test]

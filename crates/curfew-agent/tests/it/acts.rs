@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use curfew_agent::Verb;
 use curfew_agent::platform::{FakeCall, FakeVerb, WtsState};
 use curfew_agent_api::{ActResult, ProblemCode, SessionState};
+use curfew_core::Clock as _;
 use serde_json::json;
 
 use crate::stage::{Stage, stage, stage_with, until};
@@ -456,11 +458,10 @@ async fn the_longest_message_is_shown_and_unknown_fields_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_session_without_time_of_logon_or_sid_can_be_named_too() {
+async fn a_session_without_a_sid_can_be_named_too() {
     let stage = stage().await;
     let number = stage.fake.log_on("CORP\\alice");
     stage.fake.change(number, |row| {
-        row.logon_time = 0;
         row.sid = None;
         row.state = WtsState::Down;
     });
@@ -468,4 +469,115 @@ async fn a_session_without_time_of_logon_or_sid_can_be_named_too() {
         .act(number, Verb::Logoff, &stage.request(number).await)
         .await;
     assert_eq!(answer.result, ActResult::Done);
+}
+
+#[tokio::test]
+async fn a_session_without_a_time_of_logon_is_protected_for_it_may_be_anybodys() {
+    let stage = stage_with(|settings| settings.policy.allow_console = true).await;
+    let number = stage.fake.log_on("CORP\\alice");
+    stage.fake.change(number, |row| {
+        row.logon_time = 0;
+        row.sid = None;
+    });
+    let listed = stage.session(number).await;
+    assert!(listed.protected);
+    for verb in Verb::ALL {
+        let mut request = stage.request_for(&listed.generation);
+        if verb == Verb::Message {
+            request["message"] = json!({ "title": "a", "text": "b" });
+        }
+        let found = stage.refused(number, verb, &request).await;
+        assert_eq!(found.code, ProblemCode::Protected);
+        assert!(found.message.contains("time of logon"), "{}", found.message);
+    }
+    assert!(stage.fake.acts().is_empty());
+}
+
+#[tokio::test]
+async fn a_reading_that_fails_before_the_act_says_that_nothing_was_done() {
+    let stage = stage().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let request = stage.request(number).await;
+    // Windows' answer to the same number by an act leaves open what was done.
+    stage.fake.fail(FakeCall::Get, 1726);
+    let found = stage.refused(number, Verb::Logoff, &request).await;
+    assert_eq!((found.code, found.win32), (ProblemCode::HostNotReady, Some(1726)));
+    assert!(found.code.nothing_was_done() && found.retry_after_ms.is_some());
+    stage.fake.heal();
+    assert_eq!(
+        stage.act(number, Verb::Logoff, &request).await.result,
+        ActResult::Done
+    );
+}
+
+/// Disconnects a session of which `change` takes hold before its client is taken away, and afterwards is seen.
+async fn disconnected_while(change: impl FnOnce(&Stage, u32)) {
+    let stage = stage().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let request = stage.request(number).await;
+    let before = stage.fake.calls(FakeCall::Get);
+    let held = stage.fake.hold(FakeCall::Get);
+    let (answer, ()) = tokio::join!(stage.act(number, Verb::Disconnect, &request), async {
+        held.let_one_pass();
+        held.let_one_pass();
+        until("the reading after the act", || {
+            stage.fake.calls(FakeCall::Get) == before + 3
+        })
+        .await;
+        change(&stage, number);
+        drop(held);
+    });
+    assert_eq!((answer.result, answer.session), (ActResult::Accepted, None));
+}
+
+#[tokio::test]
+async fn a_disconnect_of_which_nothing_can_be_seen_is_accepted_and_never_done() {
+    disconnected_while(|stage, number| assert!(stage.fake.end(number))).await;
+    disconnected_while(|stage, number| stage.fake.replace(number, "CORP\\bob")).await;
+}
+
+#[tokio::test]
+async fn a_sid_that_windows_no_longer_tells_is_no_end_of_a_log_off() {
+    for change in [
+        (|row| row.sid = None) as fn(&mut curfew_agent::platform::WtsSession),
+        |row| row.logon_time = 0,
+    ] {
+        let stage = stage().await;
+        stage.fake.set_logoff_takes(Duration::MAX);
+        let number = stage.fake.log_on("CORP\\alice");
+        let request = stage.request(number).await;
+        let (answer, ()) = tokio::join!(stage.act(number, Verb::Logoff, &request), async {
+            until("the log-off", || !stage.fake.acts().is_empty()).await;
+            stage.fake.change(number, change);
+        });
+        assert_eq!((answer.result, answer.session), (ActResult::Accepted, None));
+    }
+}
+
+#[tokio::test]
+async fn an_operation_cannot_be_used_for_other_words() {
+    let stage = stage().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let mut request = stage.request(number).await;
+    request["message"] = json!({ "title": "Wartung", "text": "Um 18 Uhr ist Schluss." });
+    stage.act(number, Verb::Message, &request).await;
+    stage.act(number, Verb::Message, &request).await;
+    request["message"]["text"] = json!("Um 17 Uhr ist Schluss.");
+    let found = stage.refused(number, Verb::Message, &request).await;
+    assert_eq!(found.code, ProblemCode::BadRequest);
+    assert_eq!(stage.fake.acts().len(), 1);
+}
+
+#[tokio::test]
+async fn an_act_may_not_be_meant_for_more_than_five_minutes() {
+    let stage = stage().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let mut request = stage.request(number).await;
+    let now = stage.clock.now();
+    request["notAfter"] = json!(now + TimeDelta::milliseconds(300_001));
+    let found = stage.refused(number, Verb::Logoff, &request).await;
+    assert_eq!(found.code, ProblemCode::BadRequest);
+    assert!(stage.fake.acts().is_empty());
+    request["notAfter"] = json!(now + TimeDelta::minutes(5));
+    stage.act(number, Verb::Logoff, &request).await;
 }

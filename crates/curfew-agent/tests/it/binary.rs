@@ -105,16 +105,17 @@ fn the_doctor_says_what_there_is() {
     assert!(output.status.success(), "{output:?}");
     let said = text(&output.stdout);
     for part in [
-        "spiffe://corp.example/agent/term04",
-        "platform",
-        "fake",
-        "sessions",
-        "5",
-        "read-only no",
-        "acts.jsonl",
+        "ok    host         TERM04",
+        "ok    certificate  spiffe://corp.example/agent/term04, until ",
+        "ok    act log      ",
+        "ok    policy       read-only no, ",
+        "ok    platform     fake",
+        "ok    sessions     5",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        let line = said.lines().find(|line| line.starts_with(part));
+        assert!(line.is_some(), "{part}: {said}");
     }
+    assert_eq!(said.lines().last(), Some("ok    sessions     5"));
 }
 
 #[test]
@@ -142,6 +143,32 @@ fn a_certificate_that_has_ended_is_refused_at_the_start() {
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let said = text(&output.stdout) + &text(&output.stderr);
         assert!(said.contains("ended at 2020-02-01"), "{said}");
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused_at_the_start() {
+    let setup = Setup::new();
+    let other = Authority::new("agents of a test");
+    setup.install(&other.issue(&domain().agent("TERM04")));
+    for (command, code) in [("run", 64), ("doctor", 1)] {
+        let output = setup.output(command, &["--platform", "fake"]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("not one that the authority stands for"), "{said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_act_log_on_a_full_disk_is_refused_at_the_start() {
+    let setup = Setup::new();
+    std::os::unix::fs::symlink("/dev/full", setup.folder.path().join("acts.jsonl")).expect("a link");
+    for (command, code) in [("run", 64), ("doctor", 1)] {
+        let output = setup.output(command, &["--platform", "fake"]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("acts.jsonl cannot be written"), "{said}");
     }
 }
 

@@ -37,6 +37,16 @@ async fn unknown_paths_and_methods_are_problems() {
 }
 
 #[tokio::test]
+async fn head_is_get_without_a_body() {
+    let stage = stage().await;
+    let response = stage.send(Method::HEAD, "/v1/health", "").await;
+    assert!(response.status().is_success());
+    assert!(response.bytes().await.expect("an answer").is_empty());
+    let response = stage.send(Method::HEAD, "/v1/sessions/1/logoff", "").await;
+    assert_eq!(response.status().as_u16(), 405);
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_act_are_problems() {
     let stage = stage().await;
     let deep = "[".repeat(10_000);

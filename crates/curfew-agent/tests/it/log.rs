@@ -1,5 +1,7 @@
 //! The host's own log of acts. Invariant: an act that cannot be written down is not done.
 
+use std::time::Duration;
+
 use curfew_agent::platform::FakeCall;
 use curfew_agent::{ActLog, Verb};
 use curfew_agent_api::ProblemCode;
@@ -130,4 +132,97 @@ async fn a_line_feed_in_a_reason_begins_no_line() {
     let lines = lines(&folder);
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["reason"], request["reason"]);
+}
+
+#[tokio::test]
+async fn what_came_of_a_call_that_was_given_up_is_written_down_when_it_comes_back() {
+    let (stage, folder) = logged().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let request = stage.request(number).await;
+    let held = stage.fake.hold(FakeCall::Logoff);
+    let (found, ()) = tokio::join!(stage.refused(number, Verb::Logoff, &request), async {
+        until("the call", || stage.fake.calls(FakeCall::Logoff) == 1).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(31)).await;
+    });
+    assert_eq!(found.code, ProblemCode::HostFailed);
+    tokio::time::resume();
+    assert_eq!(lines(&folder).len(), 2);
+    drop(held);
+    assert!(stage.agent.finish(Duration::from_secs(20)).await);
+    let lines = lines(&folder);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1]["problem"]["code"], "HOST_FAILED");
+    assert_eq!(
+        (&lines[2]["event"], &lines[2]["result"]),
+        (&json!("late"), &json!("ACCEPTED"))
+    );
+    assert_eq!(lines[2]["operation"], request["operation"]);
+}
+
+/// A log on which a line hangs until somebody reads.
+#[cfg(unix)]
+async fn hanging() -> (Stage, TempDir, std::path::PathBuf) {
+    let (stage, folder) = logged().await;
+    let path = folder.path().join("acts.jsonl");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    (stage, folder, path)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_act_whose_line_hangs_is_not_done_also_when_the_line_gets_there() {
+    let (stage, _folder, path) = hanging().await;
+    let number = stage.fake.log_on("CORP\\alice");
+    let request = stage.request(number).await;
+    let found = stage.refused(number, Verb::Logoff, &request).await;
+    assert_eq!(found.code, ProblemCode::ActLogFailed);
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        // A pipe ends when nobody writes any more, which may be between two lines.
+        while text.lines().count() < 2 {
+            text += &std::fs::read_to_string(&path).expect("what was written");
+        }
+        text
+    });
+    assert!(stage.agent.finish(Duration::from_secs(20)).await);
+    let text = reading.await.expect("the lines");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        (&lines[0]["event"], &lines[1]["event"]),
+        (&json!("asked"), &json!("ended"))
+    );
+    assert_eq!(lines[1]["problem"]["code"], "ACT_LOG_FAILED");
+    assert_eq!(stage.fake.calls(FakeCall::Logoff), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_act_is_answered_though_its_last_line_hangs() {
+    let (stage, folder) = logged().await;
+    let path = folder.path().join("acts.jsonl");
+    let number = stage.fake.log_on("CORP\\alice");
+    let request = stage.request(number).await;
+    let held = stage.fake.hold(FakeCall::Logoff);
+    let (answer, ()) = tokio::join!(stage.act(number, Verb::Logoff, &request), async {
+        until("the call", || stage.fake.calls(FakeCall::Logoff) == 1).await;
+        std::fs::remove_file(&path).expect("the first line is there");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        drop(held);
+    });
+    assert_eq!(answer.result, curfew_agent_api::ActResult::Done);
+    assert!(
+        !stage.agent.finish(Duration::ZERO).await,
+        "the line is waited for at the end"
+    );
+    let reading = tokio::task::spawn_blocking(move || std::fs::read_to_string(&path));
+    assert!(stage.agent.finish(Duration::from_secs(20)).await);
+    let text = reading.await.expect("the line").expect("it reads");
+    let line: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(line["event"], "ended");
 }

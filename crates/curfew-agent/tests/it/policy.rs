@@ -157,3 +157,56 @@ async fn log_offs_in_a_minute_can_be_limited_and_nothing_else_counts() {
     );
     assert_eq!(stage.fake.calls(FakeCall::Logoff), 1);
 }
+
+#[tokio::test]
+async fn an_empty_domain_is_an_unknown_one() {
+    let stage = stage_of(protecting("CORP\\svc-kiosk")).await;
+    let number = stage.fake.log_on("CORP\\svc-kiosk");
+    stage.fake.change(number, |row| row.domain = Some(String::new()));
+    assert!(stage.session(number).await.protected);
+    let request = stage.request(number).await;
+    let found = stage.refused(number, Verb::Logoff, &request).await;
+    assert_eq!(found.code, ProblemCode::Protected);
+}
+
+#[tokio::test]
+async fn a_dot_is_the_host_itself() {
+    let stage = stage_of(protecting(".\\Administrator")).await;
+    let own = stage.fake.log_on("term04\\administrator");
+    let of_the_domain = stage.fake.log_on("CORP\\Administrator");
+    assert!(stage.session(own).await.protected);
+    assert!(!stage.session(of_the_domain).await.protected);
+}
+
+#[tokio::test]
+async fn log_offs_that_did_nothing_do_not_count() {
+    let stage = stage_of(Policy {
+        max_logoffs_per_minute: Some(1),
+        ..Policy::default()
+    })
+    .await;
+    let number = stage.fake.log_on("CORP\\alice");
+    stage.fake.fail_times(FakeCall::Logoff, 7024, 1);
+    let request = stage.request(number).await;
+    stage.refused(number, Verb::Logoff, &request).await;
+    let answer = stage.act(number, Verb::Logoff, &request).await;
+    assert_eq!(answer.result, ActResult::Done);
+}
+
+#[tokio::test]
+async fn a_log_off_that_may_have_been_done_counts() {
+    let stage = stage_of(Policy {
+        max_logoffs_per_minute: Some(1),
+        ..Policy::default()
+    })
+    .await;
+    let number = stage.fake.log_on("CORP\\alice");
+    stage.fake.fail_times(FakeCall::Logoff, 1726, 1);
+    stage
+        .refused(number, Verb::Logoff, &stage.request(number).await)
+        .await;
+    let found = stage
+        .refused(number, Verb::Logoff, &stage.request(number).await)
+        .await;
+    assert_eq!(found.code, ProblemCode::TooManyActs);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use curfew_agent::Verb;
 use curfew_agent::platform::FakeCall;
-use curfew_agent_api::ActResult;
+use curfew_agent_api::{ActResult, ProblemCode};
 use tokio::net::TcpStream;
 
 use crate::stage::{stage, until};
@@ -39,5 +39,20 @@ async fn the_end_waits_for_acts_that_nobody_waits_for() {
     assert!(!stage.agent.finish(Duration::ZERO).await, "it is still in hand");
     drop(held);
     assert!(stage.agent.finish(Duration::from_secs(20)).await);
+    assert_eq!(stage.fake.acts().len(), 1);
+}
+
+#[tokio::test]
+async fn an_agent_that_stops_begins_nothing_and_answers_what_it_did() {
+    let stage = stage().await;
+    let [alice, bob] = ["alice", "bob"].map(|user| stage.fake.log_on(user));
+    let [first, second] = [stage.request(alice).await, stage.request(bob).await];
+    stage.act(alice, Verb::Logoff, &first).await;
+    stage.agent.take_no_more();
+    let found = stage.refused(bob, Verb::Logoff, &second).await;
+    assert_eq!(found.code, ProblemCode::HostNotReady);
+    assert!(found.retry_after_ms.is_some());
+    let again = stage.act(alice, Verb::Logoff, &first).await;
+    assert_eq!(again.result, ActResult::Done);
     assert_eq!(stage.fake.acts().len(), 1);
 }

@@ -18,6 +18,7 @@ fn target(number: u32) -> Target {
         verb: Verb::Logoff,
         number,
         generation: Generation::of(&[None]),
+        message: None,
     }
 }
 
@@ -78,6 +79,17 @@ async fn the_same_operation_for_something_else_is_another() {
     };
     assert!(matches!(
         remembered.enter(key(1), disconnect, now),
+        Entered::Other
+    ));
+    let other_words = Target {
+        message: Some(Arc::new(Message {
+            title: "a".to_owned(),
+            text: "b".to_owned(),
+        })),
+        ..target(2)
+    };
+    assert!(matches!(
+        remembered.enter(key(1), other_words, now),
         Entered::Other
     ));
 }
