@@ -52,9 +52,9 @@ const METADATA_NAMES: &[&str] = &[
     "instance-data.ec2.internal",
 ];
 
-/// Metadata services that are not link-local: AWS by IPv6, Alibaba Cloud, Azure's wire server.
+/// Metadata services that are not link-local: Google Cloud by IPv6, Alibaba Cloud, Azure's wire server.
 const METADATA_ADDRESSES: &[IpAddr] = &[
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
 ];
@@ -142,7 +142,12 @@ fn is_forbidden(ip: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
-    link_local || ip.is_multicast() || METADATA_ADDRESSES.contains(&ip)
+    link_local || ip.is_multicast() || is_of_aws(ip) || METADATA_ADDRESSES.contains(&ip)
+}
+
+/// fd00:ec2::/32, where AWS has its services of an instance: metadata, time, names.
+fn is_of_aws(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.segments()[..2] == [0xfd00, 0xec2])
 }
 
 /// The system's name service, minus the addresses that the rules refuse. It is asked again for every
@@ -253,6 +258,36 @@ mod tests {
         .map(|url| format!("{url} -> {}", check(Loopback::Refused, url)))
         .collect();
         insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn metadata_services_are_refused_wherever_they_live() {
+        for ip in [
+            "fd00:ec2::254",
+            "fd00:ec2::253",
+            "fd00:ec2:ffff::1",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "169.254.169.254",
+        ] {
+            let ip = ip.parse().unwrap();
+            for rules in [Loopback::Refused, Loopback::Allowed] {
+                assert!(
+                    matches!(rules.check_ip(ip), Err(AddressError::Forbidden(_))),
+                    "{ip}"
+                );
+            }
+        }
+        for ip in [
+            "fd00:ec1::254",
+            "fd00:ec3::1",
+            "fd20:ce::253",
+            "fd20:cf::254",
+            "fd00::1",
+        ] {
+            assert_eq!(Loopback::Refused.check_ip(ip.parse().unwrap()), Ok(()), "{ip}");
+        }
     }
 
     #[test]

@@ -209,6 +209,8 @@ impl TransportError {
 #[derive(Clone)]
 pub struct HttpClient {
     backend: BackendId,
+    /// Whether we show a certificate that could be refused.
+    mutual: bool,
     reads: reqwest::Client,
     /// Acts have a client of their own: HTTP/1.1 and a fresh connection for each, so that a failure to connect
     /// proves that nothing was sent, no idle connection dies under a request, and reads cannot starve acts.
@@ -263,6 +265,7 @@ impl HttpClient {
             .map_err(HttpError::Tls)?;
         Ok(Self {
             backend: options.backend.clone(),
+            mutual: matches!(options.trust, Trust::Mutual(_)),
             reads,
             acts,
         })
@@ -317,7 +320,8 @@ impl HttpClient {
                 if let Some(why) = tls.and_then(untrusted) {
                     return Err(TransportError::Untrusted { why, source: error });
                 }
-                if tls.is_some_and(not_accepted) {
+                // Whoever is shown no certificate may mean anything by such an alert, and may say it at any time.
+                if self.mutual && tls.is_some_and(not_accepted) {
                     return Err(TransportError::NotAccepted(error));
                 }
                 return Err(if error.is_connect() || error.is_builder() {

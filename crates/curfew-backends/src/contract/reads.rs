@@ -150,6 +150,7 @@ pub(super) async fn an_unreachable_system_is_unavailable_and_never_gone<R: Rig>(
 pub(super) async fn wrong_credentials_are_no_outage_and_nothing_is_sent<R: Rig>(rig: R) {
     let session = first(&rig).await;
     let stranger = rig.stranger();
+    let before = rig.acts().await;
     let error = fails(&rig, stranger.list(&patience()).await, "a listing");
     one_of(&error, &[Kind::Credentials], "a listing with wrong credentials");
     let error = fails(&rig, stranger.get(&session.id, &patience()).await, "a read");
@@ -164,6 +165,7 @@ pub(super) async fn wrong_credentials_are_no_outage_and_nothing_is_sent<R: Rig>(
         &[Kind::Credentials, Kind::Unavailable],
         "an act with wrong credentials",
     );
+    assert_eq!(rig.acts().await, before, "an act was sent");
     assert!(matches!(
         rig.backend().get(&session.id, &patience()).await.map(|r| r.value),
         Ok(Sight::Here(_))

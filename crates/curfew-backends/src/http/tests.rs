@@ -360,3 +360,43 @@ async fn an_act_that_is_refused_for_our_certificate_was_not_sent_and_is_of_known
     }
     assert_eq!(stub.asked(), []);
 }
+
+#[tokio::test]
+async fn an_alert_about_a_certificate_that_was_never_shown_says_nothing_about_credentials() {
+    install_provider();
+    let ours = localhost();
+    let pem = |text: &str| -> Vec<_> {
+        use rustls::pki_types::pem::PemObject as _;
+        let all = rustls::pki_types::CertificateDer::pem_slice_iter(text.as_bytes());
+        all.collect::<Result<_, _>>().expect("certificates")
+    };
+    let key = {
+        use rustls::pki_types::pem::PemObject as _;
+        rustls::pki_types::PrivateKeyDer::from_pem_slice(ours.key.as_bytes()).expect("a key")
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(pem(&ours.ca));
+    let asks = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+    let config = rustls::ServerConfig::builder()
+        .with_client_cert_verifier(asks.build().expect("a verifier"))
+        .with_single_cert(pem(&ours.cert), key)
+        .expect("a TLS set-up");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().expect("its address").port()
+    );
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    for purpose in [Purpose::Read, Purpose::Act] {
+        let error = send(&client(Loopback::Allowed, Some(&ours.ca)), purpose, &url)
+            .await
+            .expect_err("it is refused");
+        assert!(!matches!(error, TransportError::NotAccepted(_)), "{error:?}");
+        assert_ne!(error.kind(purpose), BackendErrorKind::Credentials, "{error:?}");
+    }
+}

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::answer::Code;
 use super::client::Client;
 use super::config::{DisconnectBy, User};
-use super::map::Found;
+use super::map::{self, Found};
 use super::wire;
 
 impl Client {
@@ -40,26 +40,25 @@ impl Client {
         self.pace.count();
         // The look may take half of the time; an act that could hardly be waited for is not sent.
         let look = self.sessions(user, deadline - budget / 2).await.map_err(unsent)?;
-        let there = look
-            .found
-            .into_iter()
-            .find(|found| found.session_id == session_id);
+        let exact = look.found.iter().find(|found| found.session.id == action.session);
         let untouched = |value| {
             Ok(Answered {
                 value,
                 evidence: look.evidence.clone(),
             })
         };
-        let argument = match there {
-            None => return untouched(Started::AlreadyGone),
-            Some(found) if found.session.id != action.session => return untouched(Started::Replaced),
+        let argument = match exact {
             Some(found) => self
-                .argument(found)
+                .argument(user, found, &look.found)
                 .map_err(|error| error.with_evidence(look.evidence.clone()))?,
+            None if look.found.iter().any(|found| found.session_id == session_id) => {
+                return untouched(Started::Replaced);
+            }
+            None => return untouched(Started::AlreadyGone),
         };
         self.in_time(action.not_after)?;
         self.pace.count();
-        let reply = self.disconnect(&argument, deadline).await?;
+        let reply = self.disconnect(argument, deadline).await?;
         let said = reply.data().and_then(|data| wire::disconnected(data.0));
         match said {
             Some(true) => Ok(Answered {
@@ -103,19 +102,36 @@ impl Client {
         Err(BackendError::new(Kind::NotFound, public).with_evidence(evidence))
     }
 
-    /// What the mutation is given for this session.
-    fn argument(&self, found: Found) -> Result<String, BackendError> {
-        let missing = match (self.settings.disconnect_by, found.row_id) {
-            (DisconnectBy::SessionId, _) if found.shared => {
-                "OrbNet lists two sessions under this `sessionId`, and either could be hit; nothing was sent"
-            }
-            (DisconnectBy::SessionId, _) => return Ok(found.session_id),
-            (DisconnectBy::Id, Some(id)) => return Ok(id),
-            (DisconnectBy::Id, None) => {
-                "OrbNet gave no `id` for this session, which `disconnect_by` asks for; nothing was sent"
-            }
+    /// What the mutation is given for this session, which is one of `all` of its user, if that means no other session.
+    fn argument<'a>(&self, user: &User, found: &'a Found, all: &[Found]) -> Result<&'a str, BackendError> {
+        let by = self.settings.disconnect_by;
+        let unclear = |why: &str| {
+            let public = format!("OrbNet {why}; nothing was sent");
+            Err(BackendError::new(Kind::Unavailable, public))
         };
-        Err(BackendError::new(Kind::Unavailable, missing))
+        let id = match by {
+            DisconnectBy::SessionId => "sessionId",
+            DisconnectBy::Id => "id",
+        };
+        let Some(argument) = found.argument(by) else {
+            return unclear("gave no `id` for this session, which `disconnect_by` asks for");
+        };
+        if map::shared(found, all, by) {
+            let same = match by {
+                DisconnectBy::SessionId => "this `sessionId`",
+                DisconnectBy::Id => "this `id`, or with nothing else to tell them apart",
+            };
+            return unclear(&format!(
+                "lists two sessions under {same}, and either could be hit"
+            ));
+        }
+        let place = self.place(user.id);
+        if place.is_some_and(|place| self.arguments.another_has(place, argument)) {
+            return unclear(&format!(
+                "lists a session of another user under this `{id}`, and either could be hit"
+            ));
+        }
+        Ok(argument)
     }
 
     fn in_time(&self, not_after: Timestamp) -> Result<(), BackendError> {

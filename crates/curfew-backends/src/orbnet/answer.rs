@@ -19,8 +19,8 @@ use crate::http::{Purpose, TransportError, millis};
 
 /// Longest code of the vendor that is kept, in bytes.
 const MAX_CODE: usize = 64;
-/// Longest time that `Retry-After` can ask us to wait.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// Longest time that `Retry-After` can ask us to wait: as long as the directory leaves a failing backend alone at most.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 /// Longest time until a window of a minute is over, however far the two clocks are apart.
 const MAX_RESET: Duration = Duration::from_secs(60);
 /// A larger `X-RateLimit-Reset` is a time of day, not a number of seconds.

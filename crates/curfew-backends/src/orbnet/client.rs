@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::answer::Reply;
+use super::arguments::Arguments;
 use super::config::{Settings, User};
 use super::pace::Pace;
 use super::wire;
@@ -31,6 +32,8 @@ pub(super) struct Client {
     pub(super) pace: Pace,
     /// The user that the next listing begins with.
     pub(super) first: AtomicUsize,
+    /// What stands for whose session.
+    pub(super) arguments: Arguments,
     /// Where a user stands in the settings.
     places: HashMap<i32, usize>,
     http: HttpClient,
@@ -50,6 +53,7 @@ impl Client {
             places: users.map(|(place, user)| (user.id, place)).collect(),
             pace: Pace::new(settings.rate),
             first: AtomicUsize::new(0),
+            arguments: Arguments::of(settings.users.len()),
             settings,
             clock,
             http,
@@ -58,7 +62,12 @@ impl Client {
 
     /// A configured user.
     pub(super) fn user(&self, id: i32) -> Option<&User> {
-        self.places.get(&id).map(|place| &self.settings.users[*place])
+        self.place(id).map(|place| &self.settings.users[place])
+    }
+
+    /// Where a configured user stands in the settings.
+    pub(super) fn place(&self, id: i32) -> Option<usize> {
+        self.places.get(&id).copied()
     }
 
     /// Asks for the sessions of one user.

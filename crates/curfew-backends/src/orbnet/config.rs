@@ -49,7 +49,8 @@ pub struct OrbnetConfig {
     /// Whether the service may live on this machine (simulators, tunnels).
     #[serde(default)]
     pub allow_loopback: bool,
-    /// Seconds that an acting request may take, at most 8: the lease that it is sent under must outlast it.
+    /// Seconds that an acting request may take, 3 to 8: connecting alone may take 2, and the lease that the act is sent
+    /// under must outlast it.
     #[serde(default = "default_act_timeout")]
     pub act_timeout_seconds: u32,
 }
@@ -135,7 +136,7 @@ impl OrbnetConfig {
             100_000,
             "10 to 100000",
         )?;
-        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 1, 8, "1 to 8")?;
+        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 3, 8, "3 to 8")?;
         let users = users(&self.users)?;
         self.check_refresh()?;
         let ca = match &self.ca {

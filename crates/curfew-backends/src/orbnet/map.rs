@@ -7,6 +7,7 @@
 //! Not here: reading JSON (`wire.rs`). Invariant: every row becomes a session or spoils the reading; none is passed over.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
 use chrono::DateTime;
@@ -16,7 +17,7 @@ use curfew_core::{
     SessionState, SessionUser, Timestamp,
 };
 
-use super::config::User;
+use super::config::{DisconnectBy, User};
 use super::wire;
 
 /// Longest text that is taken from the vendor, in bytes.
@@ -30,8 +31,50 @@ pub(super) struct Found {
     pub(super) session_id: String,
     /// `id`.
     pub(super) row_id: Option<String>,
-    /// Another row of the same user has the same `sessionId` and another start.
-    pub(super) shared: bool,
+}
+
+impl Found {
+    /// The one of its two ids that the mutation is given; `None` if the vendor did not give it.
+    pub(super) fn argument(&self, by: DisconnectBy) -> Option<&str> {
+        match by {
+            DisconnectBy::SessionId => Some(&self.session_id),
+            DisconnectBy::Id => self.row_id.as_deref(),
+        }
+    }
+}
+
+/// Whether one of `all`, the rows of its user, could be meant as well by what the mutation is given for `found`: one
+/// with the same argument, or one that nothing but its row's `id` tells apart, so that nobody can say which was meant.
+pub(super) fn shared(found: &Found, all: &[Found], by: DisconnectBy) -> bool {
+    let argument = found.argument(by);
+    all.iter()
+        // A row that stands there twice is one session.
+        .filter(|other| (&other.session.id, &other.row_id) != (&found.session.id, &found.row_id))
+        .any(|other| {
+            other.session.id == found.session.id || (argument.is_some() && other.argument(by) == argument)
+        })
+}
+
+/// Of the rows with one `sessionId` the one to show: the one that began last, of equal ones the first. A gateway that
+/// lost the end of a session lists it beside the one that has its number now.
+pub(super) fn shown(found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::with_capacity(found.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(found.len());
+    for one in found {
+        match places.entry(one.session_id.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(all.len());
+                all.push(one);
+            }
+            Entry::Occupied(place) => {
+                let kept = &mut all[*place.get()];
+                if one.session.started_at > kept.session.started_at {
+                    *kept = one;
+                }
+            }
+        }
+    }
+    all
 }
 
 /// The user and the `sessionId` in the native part of an id; `None` if we never wrote it so.
@@ -41,35 +84,16 @@ pub(super) fn native(text: &str) -> Option<(i32, &str)> {
     (number.to_string() == user && !session_id.is_empty()).then_some((number, session_id))
 }
 
-/// The sessions of one user; `None` if a row has no usable `sessionId`.
-///
-/// A `sessionId` that stands in several rows is one session: the one that began last, of equal ones the first. A
-/// gateway that lost the end of a session lists it beside the one that has its number now.
+/// The sessions of one user, one for each row; `None` if a row has no usable `sessionId`.
 pub(super) fn sessions(
     rows: &[wire::Row<'_>],
     backend: &BackendId,
     user: &User,
     observed_at: Timestamp,
 ) -> Option<Vec<Found>> {
-    let mut all: Vec<Found> = Vec::with_capacity(rows.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let mut found = session(row, backend, user, observed_at)?;
-        let Some(place) = places.get(&found.session_id) else {
-            places.insert(found.session_id.clone(), all.len());
-            all.push(found);
-            continue;
-        };
-        let kept = &mut all[*place];
-        if kept.session.id == found.session.id {
-            continue;
-        }
-        if found.session.started_at > kept.session.started_at {
-            std::mem::swap(kept, &mut found);
-        }
-        kept.shared = true;
-    }
-    Some(all)
+    rows.iter()
+        .map(|row| session(row, backend, user, observed_at))
+        .collect()
 }
 
 fn session(row: &wire::Row<'_>, backend: &BackendId, user: &User, observed_at: Timestamp) -> Option<Found> {
@@ -110,7 +134,6 @@ fn session(row: &wire::Row<'_>, backend: &BackendId, user: &User, observed_at: T
         session,
         session_id,
         row_id: wire::text(row.id),
-        shared: false,
     })
 }
 

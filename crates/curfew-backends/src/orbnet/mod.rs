@@ -17,6 +17,7 @@ use crate::{BuildError, Deps};
 
 mod acts;
 mod answer;
+mod arguments;
 mod client;
 mod config;
 mod map;
@@ -51,6 +52,13 @@ impl OrbnetBackend {
                 source,
             })?;
         Ok(Self { client })
+    }
+
+    /// The adapter with less time for an act than can be configured.
+    #[cfg(test)]
+    pub(crate) fn hasty(mut self, act_timeout: std::time::Duration) -> Self {
+        self.client.settings.act_timeout = act_timeout;
+        self
     }
 }
 

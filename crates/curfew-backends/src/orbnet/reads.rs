@@ -23,7 +23,7 @@ const SLACK: Duration = Duration::from_secs(1);
 /// The share of the time that is kept, if that is less.
 const SHARE: u32 = 10;
 
-/// The sessions of one user, all of them.
+/// The sessions of one user, one for each row.
 pub(super) struct Sessions {
     pub(super) found: Vec<Found>,
     pub(super) evidence: Evidence,
@@ -56,9 +56,11 @@ impl Client {
         let mut why = swept.stopped;
         for (user, outcome) in users.iter().zip(swept.outcomes) {
             let outcome = outcome.map(|sessions| {
-                listing
-                    .sessions
-                    .extend(sessions.found.into_iter().map(|found| Box::new(found.session)));
+                listing.sessions.extend(
+                    map::shown(sessions.found)
+                        .into_iter()
+                        .map(|found| Box::new(found.session)),
+                );
                 sessions.asked
             });
             if let Err(error) = &outcome {
@@ -86,11 +88,13 @@ impl Client {
         };
         self.pace.count();
         let Sessions { found, evidence, .. } = self.sessions(user, ctx.deadline).await?;
-        let there = found.into_iter().find(|found| found.session_id == session_id);
-        let value = match there {
-            Some(found) if found.session.id == *id => Sight::Here(Box::new(found.session)),
-            Some(found) => Sight::Replaced(Box::new(found.session)),
-            None => Sight::Gone,
+        let (exact, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.session.id == *id);
+        let value = match exact.into_iter().next() {
+            Some(found) => Sight::Here(Box::new(found.session)),
+            None => map::shown(others)
+                .into_iter()
+                .find(|found| found.session_id == session_id)
+                .map_or(Sight::Gone, |found| Sight::Replaced(Box::new(found.session))),
         };
         Ok(Answered { value, evidence })
     }
@@ -114,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Reads all sessions of one user.
+    /// Reads all sessions of one user: one for each row.
     pub(super) async fn sessions(&self, user: &User, deadline: Instant) -> Result<Sessions, BackendError> {
         let asked = self.clock.now();
         let reply = self.ask(user.id, deadline).await?;
@@ -123,11 +127,18 @@ impl Client {
             map::sessions(&rows, &self.settings.id, user, self.clock.now())
         });
         match found {
-            Some(found) => Ok(Sessions {
-                found,
-                evidence: reply.evidence,
-                asked,
-            }),
+            Some(found) => {
+                if let Some(place) = self.place(user.id) {
+                    let by = self.settings.disconnect_by;
+                    self.arguments
+                        .learn(place, found.iter().filter_map(|found| found.argument(by)));
+                }
+                Ok(Sessions {
+                    found,
+                    evidence: reply.evidence,
+                    asked,
+                })
+            }
             None => Err(reply.read_error()),
         }
     }
@@ -139,7 +150,7 @@ impl Client {
             return Err(BackendError::new(Kind::Unavailable, "there is no user to read"));
         };
         self.pace.count();
-        let sessions = self.sessions(user, ctx.deadline).await?.found.len();
+        let sessions = map::shown(self.sessions(user, ctx.deadline).await?.found).len();
         let seen = format!(
             "{sessions} sessions of this user can be read (the first of {}); whether the token may disconnect too \
              (scope admin, not reseller) cannot be seen without doing so",

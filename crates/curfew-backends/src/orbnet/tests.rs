@@ -14,6 +14,7 @@ use curfew_core::{
 use curfew_sim::orbnet::{Fault, FaultAction, FaultBody, Operation, Variant};
 use curfew_sim::{OrbnetSim, OrbnetSimConfig};
 
+use super::OrbnetBackend;
 use crate::contract::{self, Rig, Trouble};
 use crate::{BackendConfig, BuildError, Deps, build};
 
@@ -132,21 +133,29 @@ fn adapter(sim: &OrbnetSim, url: &str, token: &str, lines: &str) -> Arc<dyn Sess
         }
         None => lines,
     };
-    built(&format!(
+    let text = format!(
         "kind = 'orbnet'\nid = 'orb'\nurl = '{url}'\ntoken = '{token}'\nallow_loopback = true\n\
-         act_timeout_seconds = 1\nrequests_per_minute = 100000\nusers = [{}]\n{lines}",
+         requests_per_minute = 100000\nusers = [{}]\n{lines}",
         users.join(", ")
-    ))
-    .expect("the adapter builds")
+    );
+    crate::citrix::tests::install_provider();
+    let Ok(BackendConfig::Orbnet(config)) = toml::from_str(&text) else {
+        panic!("no configuration of this kind: {text}")
+    };
+    let backend = OrbnetBackend::new(&config, &deps()).expect("the adapter builds");
+    Arc::new(backend.hasty(Duration::from_secs(1)))
+}
+
+fn deps() -> Deps {
+    Deps {
+        clock: Arc::new(SystemClock),
+    }
 }
 
 fn built(text: &str) -> Result<Arc<dyn SessionBackend>, BuildError> {
     crate::citrix::tests::install_provider();
     let config: BackendConfig = toml::from_str(text).expect("the configuration reads");
-    let deps = Deps {
-        clock: Arc::new(SystemClock),
-    };
-    build(&config, &deps)
+    build(&config, &deps())
 }
 
 /// A port where nobody listens.

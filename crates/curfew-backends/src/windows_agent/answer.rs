@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use curfew_agent_api::{self as api, Problem, ProblemCode};
 use curfew_core::{BackendError, BackendErrorKind as Kind, Evidence, Reply as Answered, Started, Timestamp};
 use http::StatusCode;
@@ -57,6 +58,8 @@ pub(super) struct Heard<T> {
     pub(super) at: Timestamp,
     /// How long it took.
     pub(super) latency: Duration,
+    /// How far the host's clock is ahead of ours, as far as that matters.
+    pub(super) ahead: TimeDelta,
 }
 
 impl Reply {
@@ -128,12 +131,13 @@ impl Reply {
             };
             return Err(nonsense(host, &other, purpose).with_evidence(self.evidence));
         }
-        host.heard_clock(who.now, self.between);
+        let ahead = host.heard_clock(who.now, self.between);
         Ok(Heard {
             value,
             evidence: self.evidence,
             at: self.between.1,
             latency: self.latency,
+            ahead,
         })
     }
 

@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use curfew_core::{BackendError, BackendId, Clock, Evidence};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -17,16 +19,47 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Reply, unanswered};
 use super::config::Settings;
+use super::health::Reminder;
 use super::host::Host;
 use crate::http::{Call, HttpClient, HttpError, HttpOptions, Names, Purpose, TransportError, Trust, millis};
 
 /// Longest listing of one host, in bytes: some five thousand sessions.
 pub(super) const LIST_CAP: usize = 4 << 20;
 /// Longest other answer, in bytes.
-pub(super) const ANSWER_CAP: usize = 64 << 10;
-/// How many silent hosts are probed at the same time.
-const PROBES: usize = 16;
+const ANSWER_CAP: usize = 64 << 10;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What becomes of the connection of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is kept for the next one.
+    Keep,
+    /// The agent is asked to close it, so that the next read looks at certificates again.
+    Close,
+}
+
+/// A read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read<'a> {
+    /// Its name in metrics and traces.
+    pub(super) operation: &'static str,
+    pub(super) path: &'a str,
+    /// Longest answer, in bytes.
+    pub(super) cap: usize,
+    pub(super) after: After,
+}
+
+impl<'a> Read<'a> {
+    /// One whose answer is short and whose connection is kept.
+    pub(super) fn of(operation: &'static str, path: &'a str) -> Self {
+        Self {
+            operation,
+            path,
+            cap: ANSWER_CAP,
+            after: After::Keep,
+        }
+    }
+}
 
 /// The hosts of a backend, and the one client for all of them.
 pub(super) struct Fleet {
@@ -37,7 +70,10 @@ pub(super) struct Fleet {
     pub(super) host_timeout: Duration,
     pub(super) act_timeout: Duration,
     pub(super) concurrency: usize,
+    /// The host that the next listing begins with.
+    pub(super) first: AtomicUsize,
     pub(super) probes: Semaphore,
+    reminder: Reminder,
     /// Ends the probes.
     pub(super) stop: CancellationToken,
     http: HttpClient,
@@ -54,18 +90,35 @@ impl Fleet {
             names: Names::Configured(settings.names),
         })?;
         let by_name = settings.hosts.iter().enumerate();
+        let all = settings.hosts.len() as f64;
+        let hosts = settings.hosts.iter().enumerate();
+        let ends = settings.certificate_ends_at;
         Ok(Self {
             by_name: by_name.map(|(at, host)| (host.name.clone(), at)).collect(),
-            hosts: settings.hosts.iter().map(Host::new).collect(),
+            hosts: hosts
+                .map(|(at, host)| Host::new(host, (at + 1) as f64 / all))
+                .collect(),
             id: settings.id,
             clock,
             host_timeout: settings.host_timeout,
             act_timeout: settings.act_timeout,
             concurrency: settings.concurrency,
-            probes: Semaphore::new(PROBES),
+            first: AtomicUsize::new(0),
+            probes: Semaphore::new(settings.concurrency),
+            reminder: Reminder::of(ends.and_then(|ends| DateTime::from_timestamp(ends, 0))),
             stop: CancellationToken::new(),
             http,
         })
+    }
+
+    /// Says that our certificate ends soon, if it does and has not been said lately.
+    pub(super) fn remind(&self) {
+        if let Some(ends) = self.reminder.due(self.clock.now()) {
+            tracing::warn!(
+                backend.id = %self.id,
+                "The certificate of `{}` (`client_cert`) ends {ends}; no host will answer after that", self.id,
+            );
+        }
     }
 
     /// The host that is configured under exactly this name.
@@ -78,23 +131,25 @@ impl Fleet {
     pub(super) async fn read(
         &self,
         host: &Host,
-        operation: &'static str,
-        path: &str,
-        cap: usize,
+        read: Read<'_>,
         deadline: Instant,
     ) -> Result<Reply, BackendError> {
-        let url = host.url(path);
+        let url = host.url(read.path);
+        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
+        if read.after == After::Close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let began = Instant::now();
         let mut again = true;
         loop {
             let call = Call {
-                operation,
+                operation: read.operation,
                 purpose: Purpose::Read,
                 method: Method::GET,
                 url: &url,
-                headers: HeaderMap::from_iter([(ACCEPT, JSON)]),
+                headers: headers.clone(),
                 body: None,
-                cap,
+                cap: read.cap,
                 deadline,
             };
             match self.send(call).await {

@@ -48,7 +48,8 @@ pub struct WindowsConfig {
     /// How many hosts are asked at the same time, 1 to 256.
     #[serde(default = "default_concurrency")]
     pub concurrency: u32,
-    /// Seconds that an acting request may take, at most 8: the lease that it is sent under must outlast it.
+    /// Seconds that an acting request may take, 3 to 8: connecting alone may take 2, and the lease that the act is sent
+    /// under must outlast it.
     #[serde(default = "default_act_timeout")]
     pub act_timeout_seconds: u32,
 }
@@ -199,7 +200,7 @@ impl WindowsConfig {
             "1 to 30",
         )?;
         let concurrency = range("concurrency", self.concurrency, 1, 256, "1 to 256")?;
-        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 1, 8, "1 to 8")?;
+        let act_timeout = range("act_timeout_seconds", self.act_timeout_seconds, 3, 8, "3 to 8")?;
         let loopback = if self.allow_loopback {
             Loopback::Allowed
         } else {

@@ -3,19 +3,52 @@
 //! Not here: asking it. Invariant: what will bite later (a certificate that ends, a clock that is off, a host that
 //! refuses every act) is said with the word `WARN`.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use curfew_agent_api::Health;
 use curfew_core::Timestamp;
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::answer::seconds;
-use super::host::Offset;
+use super::host::{Offset, SKEW};
 
-/// A clock that is further off is worth a warning. Acts take it into account; people reading logs do not.
-const SKEW: TimeDelta = TimeDelta::seconds(2);
 /// A certificate that ends sooner is worth a warning.
-pub(super) const ENDS_SOON: TimeDelta = TimeDelta::days(14);
+const ENDS_SOON: TimeDelta = TimeDelta::days(14);
+/// How often it is said that our own certificate ends soon.
+const REMINDER: Duration = Duration::from_secs(6 * 3600);
 /// Where real sessions come from.
 const WINDOWS: &str = "windows";
+
+/// The end of our own certificate, which is worth a word again and again: whoever missed the first one has hosts that
+/// do not answer.
+#[derive(Debug)]
+pub(super) struct Reminder {
+    ends: Option<Timestamp>,
+    /// When it was said last.
+    said: Mutex<Option<Instant>>,
+}
+
+impl Reminder {
+    pub(super) fn of(ends: Option<Timestamp>) -> Self {
+        Self {
+            ends,
+            said: Mutex::new(None),
+        }
+    }
+
+    /// When the certificate ends, if that is to be said at `now`.
+    pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.ends.filter(|ends| *ends - now < ENDS_SOON)?;
+        let mut said = self.said.lock();
+        if said.is_some_and(|said| said.elapsed() < REMINDER) {
+            return None;
+        }
+        *said = Some(Instant::now());
+        Some(ends)
+    }
+}
 
 /// One line about a host.
 pub(super) fn words(health: &Health, offset: Option<Offset>, now: Timestamp) -> String {
@@ -35,6 +68,7 @@ pub(super) fn words(health: &Health, offset: Option<Offset>, now: Timestamp) -> 
             ahead if ahead >= TimeDelta::zero() => (ahead, "ahead"),
             behind => (-behind, "behind"),
         };
+        // Acts and rows take it into account; people who read the host's log do not.
         let warn = if amount > SKEW { "WARN " } else { "" };
         let amount = seconds(amount.to_std().unwrap_or_default());
         said.push(format!("{warn}clock {amount} {side}"));

@@ -24,6 +24,10 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_FACTOR: u32 = 4;
 /// First and longest pause between two probes of a silent host.
 const PROBE_PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+/// How long a connection to a host is used: it looks at certificates when it is made and never again.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+/// A clock that is no further off than this is taken for right: so long an answer may take on its way.
+pub(super) const SKEW: TimeDelta = TimeDelta::seconds(2);
 /// How long it is believed how far a host's clock is off. A host that is well is read every few seconds.
 const OFFSET_LIFE: Duration = Duration::from_secs(120);
 
@@ -35,6 +39,10 @@ pub(super) struct Host {
     root: String,
     standing: Mutex<Standing>,
     offset: Mutex<Option<Offset>>,
+    /// What the host's instants are taken back by.
+    shift: Mutex<TimeDelta>,
+    /// When its connection is to be ended.
+    renewal: Mutex<Instant>,
 }
 
 /// How far a host's clock is ahead of ours.
@@ -48,13 +56,27 @@ pub(super) struct Offset {
 }
 
 impl Host {
-    pub(super) fn new(settings: &HostSettings) -> Self {
+    /// A host, `share` of the way through the fleet: their connections are not all to end at once.
+    pub(super) fn new(settings: &HostSettings, share: f64) -> Self {
         Self {
             part: PartName::new(&settings.name),
             root: format!("{}v1", settings.base),
             standing: Mutex::new(Standing::default()),
             offset: Mutex::new(None),
+            shift: Mutex::new(TimeDelta::zero()),
+            renewal: Mutex::new(Instant::now() + CONNECTION_LIFE.mul_f64(share.clamp(0.1, 1.0))),
         }
+    }
+
+    /// Whether the connection has had its time, which is told once.
+    pub(super) fn renews(&self) -> bool {
+        let now = Instant::now();
+        let mut renewal = self.renewal.lock();
+        let due = *renewal <= now;
+        if due {
+            *renewal = now + CONNECTION_LIFE;
+        }
+        due
     }
 
     /// Its name as it is configured.
@@ -82,13 +104,31 @@ impl Host {
             .filter(|offset| offset.learnt.elapsed() < OFFSET_LIFE)
     }
 
-    /// The host's clock showed `now` at some time between sending and receiving.
-    pub(super) fn heard_clock(&self, now: DateTime<Utc>, (sent, received): (Timestamp, Timestamp)) {
-        *self.offset.lock() = Some(Offset {
+    /// The host's clock showed `now` at some time between sending and receiving. Returns what its instants are to be
+    /// taken back by to be ours.
+    ///
+    /// That is nothing, as long as the clock may be right within [`SKEW`]; and else the same again as long as this
+    /// answer bears it within [`SKEW`], so that a row does not change with every reading of it.
+    pub(super) fn heard_clock(
+        &self,
+        now: DateTime<Utc>,
+        (sent, received): (Timestamp, Timestamp),
+    ) -> TimeDelta {
+        let offset = Offset {
             least: now.signed_duration_since(received),
             likely: now.signed_duration_since(sent + (received - sent) / 2),
             learnt: Instant::now(),
-        });
+        };
+        let most = now.signed_duration_since(sent);
+        *self.offset.lock() = Some(offset);
+        let borne = |shift: TimeDelta| offset.least - SKEW <= shift && shift <= most + SKEW;
+        let mut shift = self.shift.lock();
+        if borne(TimeDelta::zero()) {
+            *shift = TimeDelta::zero();
+        } else if !borne(*shift) {
+            *shift = offset.likely;
+        }
+        *shift
     }
 }
 
@@ -107,9 +147,39 @@ pub(super) struct Standing {
     failures: u32,
     /// The last of them.
     error: Option<BackendError>,
-    /// When it may be probed, and the pause after that.
-    probe: Option<(Instant, Duration)>,
+    probe: Option<Probe>,
     probing: bool,
+}
+
+/// When a silent host may be probed.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    /// If most of the fleet is silent.
+    soonest: Instant,
+    /// Otherwise.
+    at: Instant,
+    /// The pause after that.
+    pause: Duration,
+}
+
+/// How much of a fleet is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// Half of it at most: each host for reasons of its own.
+    Some,
+    /// More than half of it, as when a network is down: they will come back together.
+    Most,
+}
+
+/// How a host stood before it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Its last reading was good too.
+    Well,
+    /// Its last reading had failed.
+    Failing,
+    /// It was silent.
+    Silent,
 }
 
 /// What a listing does about a host.
@@ -139,10 +209,14 @@ pub(super) enum Change {
 
 impl Standing {
     /// What a listing does about it; the longest time that it is waited for is `longest`.
-    pub(super) fn turn(&mut self, now: Instant, longest: Duration) -> Turn {
+    pub(super) fn turn(&mut self, now: Instant, longest: Duration, outage: Outage) -> Turn {
         match &self.error {
             Some(error) if self.is_silent() => {
-                let due = !self.probing && self.probe.is_some_and(|(at, _)| at <= now);
+                let at = self.probe.map(|probe| match outage {
+                    Outage::Some => probe.at,
+                    Outage::Most => probe.at.min(probe.soonest),
+                });
+                let due = !self.probing && at.is_some_and(|at| at <= now);
                 self.probing |= due;
                 Turn::Skip {
                     error: error.clone(),
@@ -166,20 +240,37 @@ impl Standing {
         self.failures >= SILENT_AFTER
     }
 
-    /// It answered a reading or a probe, which took so long. Returns whether it had failed before.
-    pub(super) fn answered(&mut self, latency: Duration) -> bool {
+    /// It answered a reading or a probe, which took so long.
+    pub(super) fn answered(&mut self, latency: Duration) -> Before {
         self.latency = Some(latency);
         self.lives()
     }
 
-    /// It answered something else. Returns whether it had failed before.
-    pub(super) fn lives(&mut self) -> bool {
-        let failed = self.failures > 0;
+    /// It answered something else, which says nothing about how long a reading takes.
+    pub(super) fn lives(&mut self) -> Before {
+        let before = match self.failures {
+            0 => Before::Well,
+            _ if self.is_silent() => Before::Silent,
+            _ => Before::Failing,
+        };
         self.failures = 0;
         self.error = None;
         self.probe = None;
         self.probing = false;
-        failed
+        before
+    }
+
+    /// A reading of it was waited for so long, and in vain: the next one needs more than that.
+    pub(super) fn outlasted(&mut self, waited: Duration) {
+        self.latency = Some(self.latency.map_or(waited, |latency| latency.max(waited)));
+    }
+
+    /// Another host that was silent answers again. Whatever kept that one silent may have kept this one: it is worth a
+    /// probe at once.
+    pub(super) fn stir(&mut self, now: Instant) {
+        if let Some(probe) = &mut self.probe {
+            probe.at = probe.at.min(now);
+        }
     }
 
     /// A reading of it failed.
@@ -192,8 +283,12 @@ impl Standing {
             return Change::Failed;
         }
         let (first, longest) = PROBE_PAUSES;
-        let pause = self.probe.map_or(first, |(_, pause)| pause);
-        self.probe = Some((now + pause, (pause * 2).min(longest)));
+        let pause = self.probe.map_or(first, |probe| probe.pause);
+        self.probe = Some(Probe {
+            soonest: now + first,
+            at: now + pause,
+            pause: (pause * 2).min(longest),
+        });
         if silent { Change::Still } else { Change::Silenced }
     }
 }

@@ -1,10 +1,16 @@
 //! From an agent's session to ours. Pure; never fails on an unknown state or protocol.
 //!
 //! Not here: reading JSON (the contract's own types) and asking for it (`client.rs`).
+//!
+//! A row's instants are ours: Curfew compares when a state began with when an act was asked for, and a host that is
+//! five minutes off would hide a client that came back, or invent one. The start of the session goes with it, so that
+//! one row has one clock and agrees with what a Citrix site says of the same session. The generation is none of this:
+//! the agent makes it of the host's own instants, and it is taken as it comes.
+//!
 //! Invariant: an id holds the host's name as it is configured, whatever case the host writes it in, and an instant
 //! that Windows did not give is `None`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use curfew_agent_api::{self as api, is_user_session};
 use curfew_core::clock::to_micros;
 use curfew_core::{
@@ -22,7 +28,16 @@ pub(super) struct Frame<'a> {
     /// The host as it is configured.
     pub(super) part: &'a PartName,
     pub(super) dns_name: Option<&'a str>,
+    /// How far the host's clock is ahead of ours.
+    pub(super) ahead: TimeDelta,
     pub(super) observed_at: Timestamp,
+}
+
+impl Frame<'_> {
+    /// The same instant by our clock.
+    fn ours(&self, at: Option<DateTime<Utc>>) -> Option<Timestamp> {
+        at?.checked_sub_signed(self.ahead).map(to_micros)
+    }
 }
 
 /// Why a row is no session of a user.
@@ -39,6 +54,13 @@ pub(super) enum RowError {
 /// What we call the session with this number.
 pub(super) fn native(host: &str, number: u32) -> String {
     format!("{host}/{number}")
+}
+
+/// What a host calls itself in the name service, if that is this host: its first label is the name as it is configured,
+/// whatever the case. A host speaks for no other.
+pub(super) fn own_dns_name<'a>(host: &str, said: &'a str) -> Option<&'a str> {
+    let label = said.split('.').next()?;
+    label.eq_ignore_ascii_case(host).then_some(said)
 }
 
 /// Takes [`native`] apart: the host and the number. `None` for what can be no session of a user, and for a spelling
@@ -79,8 +101,8 @@ pub(super) fn session(row: api::HostSession, frame: Frame<'_>) -> Result<Session
         },
         virtual_addresses: Vec::new(),
         applications: Vec::new(),
-        started_at: row.logged_on_at.map(to_micros),
-        state_changed_at: changed_at(row.state, row.connected_at, row.disconnected_at),
+        started_at: frame.ours(row.logged_on_at),
+        state_changed_at: frame.ours(changed_at(row.state, row.connected_at, row.disconnected_at)),
         idle_seconds: row.idle_seconds,
         bytes_received: row.bytes_received,
         bytes_sent: row.bytes_sent,
@@ -127,11 +149,11 @@ fn changed_at(
     state: api::SessionState,
     connected_at: Option<DateTime<Utc>>,
     disconnected_at: Option<DateTime<Utc>>,
-) -> Option<Timestamp> {
+) -> Option<DateTime<Utc>> {
     use api::SessionState as Is;
     match state {
-        Is::Disconnected => disconnected_at.map(to_micros),
-        Is::Active | Is::Shadow | Is::Connected | Is::ConnectQuery => connected_at.map(to_micros),
+        Is::Disconnected => disconnected_at,
+        Is::Active | Is::Shadow | Is::Connected | Is::ConnectQuery => connected_at,
         // When a reset began, Windows does not say.
         Is::Reset | Is::Down | Is::Unknown => None,
     }

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use curfew_core::{
     BackendError, BackendId, BackendKind, Capabilities, JobRef, Listing, PartHealth, Progress, ReadCtx,
     Recorded, Reply, SessionAction, SessionBackend, SessionId, Sight, Started,
@@ -49,23 +48,24 @@ impl WindowsBackend {
             backend: backend(),
             source: source.into(),
         })?;
-        let ends = settings
-            .certificate_ends_at
-            .and_then(|ends| DateTime::<Utc>::from_timestamp(ends, 0));
-        if let Some(ends) = ends.filter(|ends| *ends - deps.clock.now() < health::ENDS_SOON) {
-            tracing::warn!(
-                backend.id = %config.id,
-                "The certificate of `{}` (`client_cert`) ends {ends}; no host will answer after that", config.id,
-            );
-        }
         let fleet = client::Fleet::new(settings, deps.clock.clone()).map_err(|source| BuildError::Http {
             backend: backend(),
             source,
         })?;
+        fleet.remind();
         Ok(Self {
             _stop: fleet.stop.clone().drop_guard(),
             fleet: Arc::new(fleet),
         })
+    }
+
+    /// The adapter with less time for an act than can be configured.
+    #[cfg(test)]
+    pub(crate) fn hasty(mut self, act_timeout: std::time::Duration) -> Self {
+        Arc::get_mut(&mut self.fleet)
+            .expect("nobody has it yet")
+            .act_timeout = act_timeout;
+        self
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use curfew_agent_api::{self as api, ProblemCode};
@@ -16,10 +17,17 @@ use futures::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::answer::{Heard, nonsense};
-use super::client::{ANSWER_CAP, Fleet, LIST_CAP};
-use super::host::{Change, Host, Turn};
+use super::client::{After, Fleet, LIST_CAP, Read};
+use super::host::{Before, Change, Host, Outage, Turn};
 use super::map::{self, Frame};
 use crate::http::Purpose;
+
+/// The most that is kept of a listing's time to come back with what there is.
+const SLACK: Duration = Duration::from_secs(1);
+/// The share of the time that is kept, if that is less.
+const SHARE: u32 = 10;
+/// How long a probe counts among those that go on at the same time: as long as connecting may take.
+const PERMIT_LIFE: Duration = Duration::from_secs(2);
 
 /// Where a native id leads.
 pub(super) enum Place<'a> {
@@ -35,20 +43,36 @@ pub(super) enum Place<'a> {
 struct Reading {
     at: usize,
     outcome: Result<(Vec<Session>, Timestamp), BackendError>,
+    /// The time of the listing was over before the host had had its own.
+    cut: bool,
 }
 
 impl Fleet {
     /// Reads every host that is not silent.
     pub(super) async fn list(self: &Arc<Self>, ctx: &ReadCtx) -> Result<Listing, BackendError> {
-        let mut readings: Vec<Reading> = stream::iter(0..self.hosts.len())
-            .map(|at| Box::pin(self.turn(at, ctx.deadline)))
+        self.remind();
+        let hosts = self.hosts.len();
+        let slack = (ctx.left() / SHARE).min(SLACK);
+        let deadline = ctx.deadline.checked_sub(slack).unwrap_or(ctx.deadline);
+        let outage = if self.silent() * 2 > hosts {
+            Outage::Most
+        } else {
+            Outage::Some
+        };
+        let first = self.first.load(Ordering::Relaxed) % hosts;
+        let mut readings: Vec<Reading> = stream::iter((0..hosts).map(|step| (first + step) % hosts))
+            .map(|at| Box::pin(self.turn(at, outage, deadline)))
             .buffer_unordered(self.concurrency)
             .collect()
             .await;
+        // Who came off badly comes first the next time.
+        let unread = readings.iter().filter(|reading| reading.cut);
+        let step = unread.map(|reading| (reading.at + hosts - first) % hosts).min();
+        self.first
+            .store((first + step.unwrap_or(0)) % hosts, Ordering::Relaxed);
         readings.sort_unstable_by_key(|reading| reading.at);
-        let silent = self.hosts.iter().filter(|host| host.standing().is_silent());
         metrics::gauge!("curfew_windows_hosts_silent", "backend" => self.id.to_string())
-            .set(silent.count() as f64);
+            .set(self.silent() as f64);
         let mut listing = Listing::default();
         for reading in readings {
             let outcome = reading.outcome.map(|(sessions, began)| {
@@ -66,47 +90,46 @@ impl Fleet {
         }
     }
 
-    async fn turn(self: &Arc<Self>, at: usize, deadline: Instant) -> Reading {
+    fn silent(&self) -> usize {
+        let silent = self.hosts.iter().filter(|host| host.standing().is_silent());
+        silent.count()
+    }
+
+    async fn turn(self: &Arc<Self>, at: usize, outage: Outage, deadline: Instant) -> Reading {
         let host = &self.hosts[at];
         let now = Instant::now();
         // The guard must not live over an await.
-        let turn = host.standing().turn(now, self.host_timeout);
-        let outcome = match turn {
+        let turn = host.standing().turn(now, self.host_timeout, outage);
+        let (outcome, cut) = match turn {
             Turn::Skip { error, probe } => {
                 if probe {
                     self.probe(at);
                 }
-                Err(error)
+                (Err(error), false)
             }
-            Turn::Ask(_) if deadline <= now => Err(BackendError::new(
-                Kind::TimedOut,
-                format!("{host} was not asked: the time of the listing was over"),
-            )),
-            Turn::Ask(patience) => self.ask(host, now + patience, deadline).await,
-        };
-        Reading { at, outcome }
-    }
-
-    async fn ask(
-        &self,
-        host: &Host,
-        patience: Instant,
-        deadline: Instant,
-    ) -> Result<(Vec<Session>, Timestamp), BackendError> {
-        let began = self.clock.now();
-        match self.sessions(host, patience.min(deadline)).await {
-            Ok((sessions, latency)) => {
-                self.answered(host, latency);
-                Ok((sessions, began))
+            Turn::Ask(_) if deadline <= now => {
+                let public = format!("{host} was not asked: the time of the listing was over");
+                (Err(BackendError::new(Kind::TimedOut, public)), true)
             }
-            Err(error) => {
-                // A host that was cut off with the listing as a whole may be well.
-                if error.kind != Kind::TimedOut || patience <= deadline {
-                    self.failed(host, &error);
+            Turn::Ask(patience) => {
+                let began = self.clock.now();
+                match self.sessions(host, (now + patience).min(deadline)).await {
+                    Ok((sessions, latency)) => {
+                        self.answered(host, latency);
+                        (Ok((sessions, began)), false)
+                    }
+                    // A host that was cut off with the listing as a whole may be well.
+                    Err(error) if error.kind == Kind::TimedOut && now + patience > deadline => {
+                        (Err(error), true)
+                    }
+                    Err(error) => {
+                        self.failed(host, &error, now.elapsed());
+                        (Err(error), false)
+                    }
                 }
-                Err(error)
             }
-        }
+        };
+        Reading { at, outcome, cut }
     }
 
     /// Asks a silent host apart from the others, with all the time that a host may take.
@@ -114,36 +137,59 @@ impl Fleet {
         let fleet = Arc::clone(self);
         let stop = self.stop.clone();
         tokio::spawn(stop.run_until_cancelled_owned(async move {
-            let Ok(_permit) = fleet.probes.acquire().await else {
+            let Ok(permit) = fleet.probes.acquire().await else {
                 return;
             };
             let host = &fleet.hosts[at];
-            match fleet.sessions(host, Instant::now() + fleet.host_timeout).await {
+            let began = Instant::now();
+            let sessions = fleet.sessions(host, began + fleet.host_timeout);
+            tokio::pin!(sessions);
+            // One that hangs must not keep the others, which may be well, from being probed.
+            let soon = tokio::time::timeout(PERMIT_LIFE, &mut sessions).await;
+            drop(permit);
+            let outcome = match soon {
+                Ok(outcome) => outcome,
+                Err(_) => sessions.await,
+            };
+            match outcome {
                 Ok((_, latency)) => fleet.answered(host, latency),
-                Err(error) => fleet.failed(host, &error),
+                Err(error) => fleet.failed(host, &error, began.elapsed()),
             }
         }));
     }
 
     fn answered(&self, host: &Host, latency: Duration) {
-        if host.standing().answered(latency) {
-            self.tell_healed(host);
-        }
+        let before = host.standing().answered(latency);
+        self.tell_healed(host, before);
     }
 
     /// The host has answered something else than a reading.
     pub(super) fn lives(&self, host: &Host) {
-        if host.standing().lives() {
-            self.tell_healed(host);
+        let before = host.standing().lives();
+        self.tell_healed(host, before);
+    }
+
+    fn tell_healed(&self, host: &Host, before: Before) {
+        if before == Before::Well {
+            return;
+        }
+        tracing::info!(backend.id = %self.id, %host, "Host `{host}` of `{}` answers again", self.id);
+        if before == Before::Silent {
+            let now = Instant::now();
+            for other in &self.hosts {
+                other.standing().stir(now);
+            }
         }
     }
 
-    fn tell_healed(&self, host: &Host) {
-        tracing::info!(backend.id = %self.id, %host, "Host `{host}` of `{}` answers again", self.id);
-    }
-
-    fn failed(&self, host: &Host, error: &BackendError) {
-        let change = host.standing().failed(error.clone(), Instant::now());
+    fn failed(&self, host: &Host, error: &BackendError, waited: Duration) {
+        let change = {
+            let mut standing = host.standing();
+            if error.kind == Kind::TimedOut {
+                standing.outlasted(waited);
+            }
+            standing.failed(error.clone(), Instant::now())
+        };
         let cause = error.source.as_ref().map(tracing::field::display);
         match change {
             Change::Failed => tracing::warn!(
@@ -167,13 +213,18 @@ impl Fleet {
         host: &Host,
         deadline: Instant,
     ) -> Result<(Vec<Session>, Duration), BackendError> {
-        let reply = self.read(host, "list", "/sessions", LIST_CAP, deadline).await?;
-        let heard: Heard<api::SessionList> = reply.read(host)?;
-        let dns_name = heard.value.host.dns_name;
+        let read = Read {
+            operation: "list",
+            path: "/sessions",
+            cap: LIST_CAP,
+            after: if host.renews() { After::Close } else { After::Keep },
+        };
+        let heard: Heard<api::SessionList> = self.read(host, read, deadline).await?.read(host)?;
         let frame = Frame {
             backend: &self.id,
             part: host.part(),
-            dns_name: dns_name.as_deref(),
+            dns_name: self.dns_name(host, &heard.value.host),
+            ahead: heard.ahead,
             observed_at: heard.at,
         };
         let mut numbers = HashSet::with_capacity(heard.value.sessions.len());
@@ -191,6 +242,16 @@ impl Fleet {
             }
         }
         Ok((sessions, heard.latency))
+    }
+
+    /// What the host calls itself in the name service.
+    fn dns_name<'a>(&self, host: &Host, said: &'a api::Host) -> Option<&'a str> {
+        let said = said.dns_name.as_deref()?;
+        let own = map::own_dns_name(host.name(), said);
+        if own.is_none() {
+            tracing::debug!(backend.id = %self.id, %host, "Host `{host}` of `{}` gives the name of another host", self.id);
+        }
+        own
     }
 
     /// Where a native id leads.
@@ -225,7 +286,7 @@ impl Fleet {
         };
         let deadline = ctx.deadline.min(Instant::now() + self.host_timeout);
         let path = format!("/sessions/{number}");
-        let reply = self.read(host, "get", &path, ANSWER_CAP, deadline).await?;
+        let reply = self.read(host, Read::of("get", &path), deadline).await?;
         if reply.code() == Some(ProblemCode::SessionGone) {
             self.lives(host);
             return Ok(Answered {
@@ -242,7 +303,8 @@ impl Fleet {
         let frame = Frame {
             backend: &self.id,
             part: host.part(),
-            dns_name: who.dns_name.as_deref(),
+            dns_name: self.dns_name(host, &who),
+            ahead: heard.ahead,
             observed_at: heard.at,
         };
         let session = map::session(session, frame)
@@ -265,7 +327,7 @@ impl Fleet {
         host: &Host,
         deadline: Instant,
     ) -> Result<Heard<api::Health>, BackendError> {
-        let reply = self.read(host, "health", "/health", ANSWER_CAP, deadline).await?;
+        let reply = self.read(host, Read::of("health", "/health"), deadline).await?;
         let heard: Heard<api::Health> = reply.read(host)?;
         if !heard.value.api_versions.contains(&api::API_VERSION) {
             let versions = nonsense(host, "for other versions of the agent's interface", Purpose::Read);

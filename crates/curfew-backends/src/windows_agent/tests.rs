@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::pki::{Pair, Pki, agent};
 use self::stub::{Asked, GENERATION, React, Stub, sane};
+use super::WindowsBackend;
 use crate::citrix::tests::install_provider;
 use crate::{BackendConfig, BuildError, Deps, build};
 
@@ -48,6 +49,16 @@ pub(crate) fn built(text: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Session
     build(&config, &Deps { clock })
 }
 
+/// The adapter with a second for each act, which no configuration can give it.
+pub(crate) fn hasty(text: &str, clock: Arc<dyn Clock>) -> Arc<dyn SessionBackend> {
+    install_provider();
+    let Ok(BackendConfig::Windows(config)) = toml::from_str(text) else {
+        panic!("no configuration of this kind: {text}")
+    };
+    let backend = WindowsBackend::new(&config, &Deps { clock }).expect("the adapter builds");
+    Arc::new(backend.hasty(Duration::from_secs(1)))
+}
+
 /// Hosts with an adapter before them, whose clock stands still.
 struct Hosts {
     stubs: Vec<Stub>,
@@ -62,6 +73,22 @@ impl Hosts {
     }
 
     async fn with(names: &[&'static str], lines: &str) -> Self {
+        Self::before(names, lines, |text, clock| {
+            built(text, clock).expect("the adapter builds")
+        })
+        .await
+    }
+
+    /// Sane hosts of these names, and an adapter with a second for each act.
+    async fn hasty(names: &[&'static str]) -> Self {
+        Self::before(names, "", hasty).await
+    }
+
+    async fn before(
+        names: &[&'static str],
+        lines: &str,
+        adapter: impl FnOnce(&str, Arc<dyn Clock>) -> Arc<dyn SessionBackend>,
+    ) -> Self {
         let pki = Pki::new();
         let mut stubs = Vec::new();
         for name in names {
@@ -74,7 +101,7 @@ impl Hosts {
             .collect();
         let clock = Arc::new(MockClock::default());
         let text = text(&pki.ca, &pki.gateway(), &addresses, lines);
-        let backend = built(&text, clock.clone()).expect("the adapter builds");
+        let backend = adapter(&text, clock.clone());
         Self {
             stubs,
             clock,

@@ -53,6 +53,16 @@ pub enum ResetStyle {
     Seconds,
 }
 
+/// How far an id reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// No two sessions have one.
+    #[default]
+    Account,
+    /// Two users may have sessions of the same ids: RFC 2866, section 5.5, has Acct-Session-Id unique for each gateway.
+    User,
+}
+
 /// A named deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Variant {
@@ -66,6 +76,8 @@ pub enum Variant {
     UnknownUserEmpty,
     /// `X-RateLimit-Reset` counts seconds from now.
     ResetInSeconds,
+    /// The first session of each user has the ids of the first session of every other, and so on.
+    SharedIds,
 }
 
 /// How a simulated OrbNet is set up.
@@ -103,6 +115,8 @@ pub struct OrbnetSimConfig {
     pub unknown_user: UnknownUser,
     /// What `X-RateLimit-Reset` holds.
     pub reset: ResetStyle,
+    /// How far ids reach.
+    pub ids: Reach,
     /// Clients that were disconnected come back after this long, as another session.
     pub reconnect: Option<Duration>,
     /// Faults that are there from the first request on.
@@ -128,6 +142,7 @@ impl Default for OrbnetSimConfig {
             kills_by: KillsBy::default(),
             unknown_user: UnknownUser::default(),
             reset: ResetStyle::default(),
+            ids: Reach::default(),
             reconnect: None,
             faults: Vec::new(),
         }
@@ -188,6 +203,7 @@ impl OrbnetSimConfig {
             Variant::KillsByEither => self.kills_by = KillsBy::Either,
             Variant::UnknownUserEmpty => self.unknown_user = UnknownUser::Empty,
             Variant::ResetInSeconds => self.reset = ResetStyle::Seconds,
+            Variant::SharedIds => self.ids = Reach::User,
         }
         self
     }

@@ -1,7 +1,7 @@
 //! The users and their online sessions: rows of RADIUS accounting, as the vendor shows them.
 //!
 //! Not HTTP, not GraphQL. Invariant: at start the estate is a function of its size, the seed and the epoch; a
-//! `sessionId` is given once, unless a session is replaced on purpose.
+//! `sessionId` is given once for as far as it reaches, unless a session is replaced on purpose.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::config::KillsBy;
+use super::config::{KillsBy, Reach};
 
 /// Id of the first user.
 const FIRST_USER: i32 = 101;
@@ -77,6 +77,8 @@ fn one() -> usize {
 #[derive(Debug)]
 struct User {
     name: String,
+    /// How many sessions there ever were.
+    made: u64,
     sessions: Vec<SessionView>,
 }
 
@@ -87,14 +89,16 @@ pub(crate) struct Estate {
     /// How many sessions there ever were.
     made: u64,
     seed: u64,
+    ids: Reach,
 }
 
 impl Estate {
-    pub(crate) fn new(users: usize, sessions: usize, seed: u64, epoch: DateTime<Utc>) -> Self {
+    pub(crate) fn new(users: usize, sessions: usize, seed: u64, epoch: DateTime<Utc>, ids: Reach) -> Self {
         let mut estate = Self {
             users: BTreeMap::new(),
             made: 0,
             seed,
+            ids,
         };
         for number in 0..users {
             let first = FIRST_NAMES[number % FIRST_NAMES.len()];
@@ -120,6 +124,7 @@ impl Estate {
             .map_or(FIRST_USER, |(id, _)| id.saturating_add(1));
         let user = User {
             name: name.to_owned(),
+            made: 0,
             sessions: Vec::new(),
         };
         self.users.insert(id, user);
@@ -134,15 +139,21 @@ impl Estate {
     /// Adds a session; `None` if there is no such user.
     pub(crate) fn add_session(&mut self, user: i32, began: DateTime<Utc>) -> Option<SessionView> {
         let (number, dice) = (self.made, mixed(self.seed, self.made));
-        let sessions = &mut self.users.get_mut(&user)?.sessions;
+        let user_id = user;
+        let user = self.users.get_mut(&user_id)?;
+        let named = match self.ids {
+            Reach::Account => number,
+            Reach::User => user.made,
+        };
         self.made += 1;
+        user.made += 1;
         let [_, _, a, b, c, d, e, f] = dice.to_be_bytes();
         let row = SessionView {
-            user_id: user,
+            user_id,
             number: number + 1,
-            id: format!("active_{:03}", number + 1),
+            id: format!("active_{:03}", named + 1),
             // The running number keeps it unique.
-            session_id: format!("sess_live_{:08x}{number:04x}", dice >> 32),
+            session_id: format!("sess_live_{:08x}{named:04x}", mixed(self.seed, named) >> 32),
             nas_ip_address: Ipv4Addr::new(203, 0, 113, 10 + a % 8).to_string(),
             nas_port_id: format!("wg{}", b % 4),
             nas_port_type: "Virtual".to_owned(),
@@ -151,7 +162,7 @@ impl Estate {
             calling_station_id: format!("02:{a:02X}:{b:02X}:{d:02X}:{e:02X}:{f:02X}"),
             framed_ip_address: Ipv4Addr::new(10, 8, (number >> 8) as u8, number as u8).to_string(),
         };
-        sessions.push(row.clone());
+        user.sessions.push(row.clone());
         Some(row)
     }
 

@@ -19,7 +19,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ErrorStatus, KillsBy, OrbnetSimConfig, ResetStyle, UnknownUser, Variant};
+pub use config::{ErrorStatus, KillsBy, OrbnetSimConfig, Reach, ResetStyle, UnknownUser, Variant};
 pub use estate::{NewSession, SessionView, UserView};
 pub use fault::{Fault, FaultAction, FaultBody, Matcher, Operation};
 pub use handle::OrbnetSim;

@@ -116,7 +116,13 @@ impl Service {
         for fault in std::mem::take(&mut config.faults) {
             faults.add(fault);
         }
-        let estate = Estate::new(config.users, config.sessions_per_user, config.seed, epoch);
+        let estate = Estate::new(
+            config.users,
+            config.sessions_per_user,
+            config.seed,
+            epoch,
+            config.ids,
+        );
         Arc::new(Self {
             estate: RwLock::new(estate),
             faults: Mutex::new(faults),

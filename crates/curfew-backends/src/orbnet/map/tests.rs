@@ -38,8 +38,8 @@ fn the_vendors_own_row() {
     )
     .expect("it reads");
     assert_eq!(
-        (all[0].row_id.as_deref(), &*all[0].session_id, all[0].shared),
-        (Some("active_001"), "sess_live_abc123", false)
+        (all[0].row_id.as_deref(), &*all[0].session_id),
+        (Some("active_001"), "sess_live_abc123")
     );
     insta::assert_json_snapshot!(all[0].session);
 }
@@ -190,5 +190,37 @@ fn a_native_id_has_one_spelling() {
         "2147483648/a",
     ] {
         assert_eq!(native(text), None, "{text}");
+    }
+}
+
+#[test]
+fn rows_that_could_be_hit_for_each_other_are_told() {
+    let row = |id: &str, session_id: &str, start: &str| {
+        format!(r#"{{"id":{id},"sessionId":"{session_id}","startTime":{start}}}"#)
+    };
+    let verdict = |rows: [String; 2]| {
+        let all = found(&rows.join(",")).expect("it reads");
+        assert_eq!(all.len(), 2, "every row is kept");
+        let [by_session, by_id] = [DisconnectBy::SessionId, DisconnectBy::Id].map(|by| {
+            let [one, other] = [0, 1].map(|place| shared(&all[place], &all, by));
+            assert_eq!(one, other);
+            one
+        });
+        (by_session, by_id, shown(all).len())
+    };
+    let (a, b) = (r#""active_1""#, r#""active_2""#);
+    let (old, new) = (r#""2024-01-20T14:30:00Z""#, r#""2024-01-20T15:30:00Z""#);
+    for (rows, expected) in [
+        ([row(a, "s", old), row(b, "t", old)], (false, false, 2)),
+        ([row(a, "s", old), row(b, "s", new)], (true, false, 1)),
+        ([row(a, "s", old), row(b, "s", old)], (true, true, 1)),
+        ([row(a, "s", "null"), row(b, "s", "null")], (true, true, 1)),
+        ([row(a, "s", "null"), row("null", "s", "null")], (true, true, 1)),
+        ([row(a, "s", old), row(a, "t", new)], (false, true, 2)),
+        ([row("null", "s", old), row("null", "t", new)], (false, false, 2)),
+        // One row, twice.
+        ([row(a, "s", old), row(a, "s", old)], (false, false, 1)),
+    ] {
+        assert_eq!(verdict(rows.clone()), expected, "{rows:?}");
     }
 }

@@ -328,3 +328,114 @@ async fn of_two_rows_with_one_session_id_the_younger_can_be_ended_by_its_own_id(
     let acts = rig.sim.acts();
     assert_eq!((acts.len(), &acts[0].session), (1, &real.id));
 }
+
+/// A listing of this user that is not the simulator's own.
+fn lists(rig: &SimRig, user: i32, rows: &[(&str, &str, Option<&str>)]) {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(id, session_id, start)| {
+            serde_json::json!({ "id": id, "sessionId": session_id, "startTime": start })
+        })
+        .collect();
+    let data = serde_json::json!({ "data": { "getOnlineSessions": rows } });
+    rig.sim
+        .add_fault(Fault::on(Operation::List, json(200, &data.to_string())).user(user));
+}
+
+async fn refused(rig: &SimRig, id: &SessionId) -> String {
+    let error = rig.disconnect(id).await.expect_err("somebody else could be hit");
+    assert_eq!(error.kind, Kind::Unavailable, "{error:?}");
+    assert_eq!(rig.sim.acts(), [], "something was sent");
+    error.public
+}
+
+#[tokio::test]
+async fn an_id_that_another_user_has_too_is_not_sent() {
+    for (by, lines) in [("sessionId", ""), ("id", "disconnect_by = 'id'")] {
+        let mut config = OrbnetSimConfig::default().with(Variant::SharedIds);
+        if by == "id" {
+            config = config.with(Variant::KillsById);
+        }
+        let rig = SimRig::with(config, lines).await;
+        let listing = rig.list().await.expect("it is read");
+        assert_eq!(listing.sessions.len(), 10, "all of them are shown");
+        for session in &listing.sessions {
+            assert_eq!(
+                refused(&rig, &session.id).await,
+                format!(
+                    "OrbNet lists a session of another user under this `{by}`, and either could be hit; nothing was sent"
+                )
+            );
+        }
+        // As long as their lists cannot be read, the others are taken to have what they had.
+        let id = &listing.sessions[0].id;
+        rig.sim
+            .add_fault(Fault::on(Operation::List, status(502, FaultBody::Html)).skip(1));
+        assert!(rig.list().await.is_ok());
+        rig.sim.clear_faults();
+        refused(&rig, id).await;
+        // Once it is theirs alone, they can be disconnected.
+        for user in 102..=105 {
+            lists(&rig, user, &[]);
+        }
+        rig.list().await.expect("it is read");
+        let native = id.native().into_owned();
+        assert!(native.starts_with("101/"), "{native}");
+        assert_eq!(rig.disconnect(id).await.expect("it is done").value, Started::Done);
+        assert_eq!(rig.sim.acts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rows_that_only_their_id_tells_apart_are_one_session_too_many() {
+    for lines in ["", "disconnect_by = 'id'"] {
+        let rig = SimRig::with(OrbnetSimConfig::default(), lines).await;
+        lists(
+            &rig,
+            101,
+            &[("active_1", "sess_a", None), ("active_2", "sess_a", None)],
+        );
+        let listing = rig.list().await.expect("it is read");
+        let row = listing
+            .sessions
+            .iter()
+            .find(|row| row.id.native() == "101/sess_a");
+        let public = refused(&rig, &row.expect("it is listed").id).await;
+        assert!(public.contains("either could be hit"), "{public}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_not_shown_is_there_all_the_same() {
+    let (old, new) = ("2026-01-16T08:00:00Z", "2026-01-16T09:00:00Z");
+    let rig = SimRig::with(OrbnetSimConfig::default(), "disconnect_by = 'id'").await;
+    lists(&rig, 101, &[("active_1", "sess_a", Some(old))]);
+    let listed = async || {
+        let listing = rig.list().await.expect("it is read").sessions;
+        let mut rows = listing.into_iter().filter(|row| row.id.native() == "101/sess_a");
+        let row = rows.next().expect("it is listed");
+        assert_eq!(rows.next(), None, "one of a kind");
+        row.id
+    };
+    let first = listed().await;
+    rig.sim.clear_faults();
+    lists(
+        &rig,
+        101,
+        &[
+            ("active_2", "sess_a", Some(new)),
+            ("active_1", "sess_a", Some(old)),
+        ],
+    );
+    let second = listed().await;
+    assert_ne!(first, second, "the younger one is shown");
+    for id in [&first, &second] {
+        let sight = rig.sight(id).await.expect("it can be read");
+        assert!(matches!(&sight, Sight::Here(row) if row.id == *id), "{sight:?}");
+        // The simulator has no such row; what counts is what it was asked for, and that it is not taken for gone.
+        let error = rig.disconnect(id).await.expect_err("it is still listed");
+        assert_eq!(error.kind, Kind::NotFound, "{error:?}");
+    }
+    let asked: Vec<_> = rig.sim.acts().into_iter().map(|act| act.session).collect();
+    assert_eq!(asked, ["active_1", "active_2"]);
+}

@@ -33,7 +33,7 @@ fn with_users(users: usize, lines: &str) -> String {
 #[test]
 fn a_token_and_users_are_enough() {
     assert_eq!(said(GOOD), "ok orb");
-    let all = "disconnect_by = 'id'\nrequests_per_minute = 300\nrefresh_seconds = 60\nact_timeout_seconds = 5\n\
+    let all = "disconnect_by = 'id'\nrequests_per_minute = 300\nrefresh_seconds = 60\nact_timeout_seconds = 3\n\
                url = 'https://orb.example/graphql'\nallow_loopback = false";
     assert_eq!(said(&format!("{GOOD}{all}")), "ok orb");
 }
@@ -64,6 +64,7 @@ fn wrong_configurations_are_told_what_is_wrong() {
         said(&format!("{GOOD}refresh_seconds = 4")),
         said(&format!("{GOOD}refresh_seconds = 3601")),
         said(&format!("{GOOD}act_timeout_seconds = 9")),
+        said(&format!("{GOOD}act_timeout_seconds = 2")),
         said(&format!("{GOOD}ca = 'no pem'")),
         said(&with_users(500, "refresh_seconds = 30")),
         said(&with_users(

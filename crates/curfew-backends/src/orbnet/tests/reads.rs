@@ -327,7 +327,8 @@ async fn a_wait_is_taken_from_what_the_vendor_says() {
         ("X-RateLimit-Reset", "31", 31),
         ("X-RateLimit-Reset", "4102444800", 60),
         ("X-RateLimit-Reset", "1000000001", 0),
-        ("Retry-After", "100000", 3600),
+        ("Retry-After", "601", 600),
+        ("Retry-After", "100000", 600),
     ] {
         let rig = SimRig::start(OrbnetSimConfig::default().requests_per_minute(None)).await;
         let then = FaultAction::Status {
@@ -353,18 +354,29 @@ async fn a_wait_is_taken_from_what_the_vendor_says() {
 }
 
 #[tokio::test]
-async fn a_user_who_hangs_costs_the_others_nothing() {
-    let rig = SimRig::usual().await;
-    rig.sim
-        .add_fault(Fault::on(Operation::List, FaultAction::Hang).user(103));
+async fn users_who_hang_cost_the_others_nothing() {
+    // One more, and nobody could be asked beside them.
+    let hanging = 103..110;
+    let config = OrbnetSimConfig::default()
+        .users(40)
+        .sessions_per_user(2)
+        .requests_per_minute(None);
+    let rig = SimRig::start(config).await;
+    for user in hanging.clone() {
+        rig.sim
+            .add_fault(Fault::on(Operation::List, FaultAction::Hang).user(user));
+    }
     let ctx = ReadCtx::within(Duration::from_secs(1));
     let listing = rig.backend.list(&ctx).await.expect("the others are read");
     assert!(
         !ctx.left().is_zero(),
         "a listing that comes after its deadline is thrown away"
     );
-    assert_eq!(failed(&listing), [(name_of(&rig, 103), Kind::TimedOut)]);
-    assert_eq!(listing.sessions.len(), 8);
+    let unread: Vec<_> = hanging
+        .map(|user| (name_of(&rig, user), Kind::TimedOut))
+        .collect();
+    assert_eq!(failed(&listing), unread);
+    assert_eq!(listing.sessions.len(), 2 * (40 - 7));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ fn error() -> BackendError {
 }
 
 fn patience(standing: &mut Standing) -> Option<f32> {
-    match standing.turn(Instant::now(), LONGEST) {
+    match standing.turn(Instant::now(), LONGEST, Outage::Some) {
         Turn::Ask(patience) => Some(patience.as_secs_f32()),
         Turn::Skip { .. } => None,
     }
@@ -19,7 +19,7 @@ fn patience(standing: &mut Standing) -> Option<f32> {
 
 /// Whether it is probed at `now`; `None` if it is asked with the others.
 fn probed(standing: &mut Standing, now: Instant) -> Option<bool> {
-    match standing.turn(now, LONGEST) {
+    match standing.turn(now, LONGEST, Outage::Some) {
         Turn::Ask(_) => None,
         Turn::Skip { probe, .. } => Some(probe),
     }
@@ -42,7 +42,7 @@ fn a_host_is_waited_for_by_what_is_known_of_it() {
     }
     let mut short = Standing::default();
     assert!(matches!(
-        short.turn(Instant::now(), Duration::from_secs(1)),
+        short.turn(Instant::now(), Duration::from_secs(1), Outage::Some),
         Turn::Ask(patience) if patience == Duration::from_secs(1)
     ));
 }
@@ -52,15 +52,17 @@ fn one_failure_is_forgiven_and_two_in_a_row_are_not() {
     let now = Instant::now();
     let mut standing = Standing::default();
     assert_eq!(standing.failed(error(), now), Change::Failed);
-    assert!(
+    assert_eq!(standing.answered(Duration::from_millis(5)), Before::Failing);
+    assert_eq!(
         standing.answered(Duration::from_millis(5)),
-        "it is told that it is well again"
+        Before::Well,
+        "once only"
     );
-    assert!(!standing.answered(Duration::from_millis(5)), "and once only");
     assert_eq!(standing.failed(error(), now), Change::Failed);
     assert_eq!(probed(&mut standing, now), None);
     assert_eq!(standing.failed(error(), now), Change::Silenced);
     assert_eq!(probed(&mut standing, now), Some(false));
+    assert_eq!(standing.lives(), Before::Silent);
 }
 
 #[test]
@@ -83,4 +85,51 @@ fn pauses_between_probes_double_up_to_five_minutes_and_begin_anew() {
         standing.answered(Duration::from_millis(5));
         assert_eq!(probed(&mut standing, now), None);
     }
+}
+
+#[test]
+fn waiting_in_vain_is_learnt_from_and_not_forgotten_for_a_sign_of_life() {
+    let mut standing = Standing::default();
+    standing.answered(Duration::from_millis(5));
+    assert_eq!(patience(&mut standing), Some(1.0));
+    standing.outlasted(Duration::from_secs(1));
+    assert_eq!(patience(&mut standing), Some(4.0));
+    standing.lives();
+    assert_eq!(patience(&mut standing), Some(4.0));
+    standing.outlasted(Duration::from_secs(4));
+    assert_eq!(patience(&mut standing), Some(5.0), "but no longer than allowed");
+    standing.outlasted(Duration::from_millis(1));
+    assert_eq!(patience(&mut standing), Some(5.0), "and not less than before");
+    standing.answered(Duration::from_millis(5));
+    assert_eq!(patience(&mut standing), Some(1.0));
+}
+
+#[test]
+fn an_outage_of_most_keeps_the_first_pause_and_another_that_heals_ends_it() {
+    let start = Instant::now();
+    let mut standing = Standing::default();
+    let mut now = start;
+    standing.failed(error(), now);
+    for _ in 0..5 {
+        standing.failed(error(), now);
+        now += Duration::from_secs(400);
+    }
+    standing.failed(error(), now);
+    let asks = |standing: &mut Standing, after: u64, outage| {
+        matches!(
+            standing.turn(now + Duration::from_secs(after), LONGEST, outage),
+            Turn::Skip { probe: true, .. }
+        )
+    };
+    assert!(!asks(&mut standing, 9, Outage::Most));
+    assert!(!asks(&mut standing, 10, Outage::Some));
+    assert!(asks(&mut standing, 10, Outage::Most));
+    assert!(!asks(&mut standing, 11, Outage::Most), "one probe at a time");
+    standing.failed(error(), now);
+    assert!(!asks(&mut standing, 0, Outage::Some));
+    standing.stir(now);
+    assert!(asks(&mut standing, 0, Outage::Some));
+    let mut well = Standing::default();
+    well.stir(now);
+    assert!(!asks(&mut well, 0, Outage::Most));
 }

@@ -11,6 +11,7 @@ fn mapped(row: Value) -> Result<Session, RowError> {
         backend: &BackendId::parse("rds").expect("an id"),
         part: &PartName::new("TERM04"),
         dns_name: Some("term04.corp.example"),
+        ahead: TimeDelta::zero(),
         observed_at: Utc.with_ymd_and_hms(2026, 1, 16, 14, 40, 0).unwrap(),
     };
     session(row, frame)
@@ -150,4 +151,34 @@ fn texts_are_cut_and_not_in_the_middle_of_a_character() {
     assert_eq!(session.client.name.map(|name| name.len()), Some(511));
     assert_eq!(session.user.name.len(), 511);
     assert_eq!(session.user.domain, None);
+}
+
+#[test]
+fn a_name_is_the_hosts_own_by_its_first_label() {
+    for (said, own) in [
+        ("term04.corp.example", true),
+        ("TERM04", true),
+        ("Term04.", true),
+        ("term05.corp.example", false),
+        ("term04x.corp.example", false),
+        ("corp.term04", false),
+        ("", false),
+        (".term04", false),
+    ] {
+        assert_eq!(own_dns_name("TERM04", said), own.then_some(said), "{said}");
+    }
+}
+
+#[test]
+fn an_instant_that_cannot_be_ours_is_unknown() {
+    let frame = Frame {
+        backend: &BackendId::parse("rds").expect("an id"),
+        part: &PartName::new("TERM04"),
+        dns_name: None,
+        ahead: TimeDelta::MAX,
+        observed_at: Utc.with_ymd_and_hms(2026, 1, 16, 14, 40, 0).unwrap(),
+    };
+    let row = serde_json::from_value(full()).expect("it reads");
+    let session = session(row, frame).expect("a session");
+    assert_eq!((session.started_at, session.state_changed_at), (None, None));
 }

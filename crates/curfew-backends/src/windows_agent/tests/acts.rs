@@ -137,7 +137,7 @@ async fn a_host_whose_clock_cannot_be_had_is_sent_nothing() {
         all.push(said(hosts.act(&id("TERM04/3"), Verb::Logoff).await));
         assert_eq!(hosts.stubs[0].acts(), []);
     }
-    let hosts = Hosts::with(&["TERM04"], "act_timeout_seconds = 1").await;
+    let hosts = Hosts::hasty(&["TERM04"]).await;
     hosts.stubs[0].set(|_| React::Hang);
     all.push(said(hosts.act(&id("TERM04/3"), Verb::Logoff).await));
     assert_eq!(hosts.stubs[0].acts(), []);
@@ -204,7 +204,7 @@ async fn each_answer_to_an_act_has_one_meaning() {
 
 #[tokio::test]
 async fn an_act_that_is_not_answered_ends_with_its_time_and_is_of_unknown_outcome() {
-    let hosts = Hosts::with(&["TERM04"], "act_timeout_seconds = 1").await;
+    let hosts = Hosts::hasty(&["TERM04"]).await;
     hosts.backend.list(&soon()).await.expect("it answers");
     hosts.stubs[0].set(|_| React::Hang);
     let began = Instant::now();

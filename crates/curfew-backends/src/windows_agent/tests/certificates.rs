@@ -100,3 +100,62 @@ async fn something_that_speaks_no_tls_is_no_host() {
     let listing = backend.expect("it builds").list(&soon()).await;
     assert_eq!(said(listing), "Unavailable: TERM04 cannot be reached");
 }
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_our_own_certificate_is_told_again_and_again() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let told = || {
+        let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
+        text.matches("`client_cert`) ends 2026-01-20").count()
+    };
+    let pki = Pki::new();
+    let hosts = [("TERM04", closed_port().to_string())];
+    for (ours, expected) in [(pki.gateway(), [0, 0, 0]), (pki.ending(GATEWAY), [1, 1, 2])] {
+        let text = text(&pki.ca, &ours, &hosts, "");
+        let backend = built(&text, Arc::new(MockClock::default())).expect("it builds");
+        assert_eq!(told(), expected[0], "at start");
+        for (hours, expected) in [(5, expected[1]), (1, expected[2])] {
+            pass(Duration::from_secs(hours * 3600)).await;
+            for _ in 0..2 {
+                backend.list(&soon()).await.expect_err("nobody is there");
+            }
+            assert_eq!(told(), expected, "{hours} h later");
+        }
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_looked_at_again_every_ten_minutes() {
+    let hosts = Hosts::start(&["TERM01"]).await;
+    let stub = &hosts.stubs[0];
+    for half_minutes in 1..=60_usize {
+        hosts.backend.list(&soon()).await.expect("it answers");
+        pass(Duration::from_secs(30)).await;
+        let periods = (half_minutes - 1) / 20;
+        assert_eq!(
+            (stub.last(), stub.connections()),
+            (periods, 1 + half_minutes.saturating_sub(2) / 20),
+            "{half_minutes}"
+        );
+    }
+}

@@ -97,6 +97,7 @@ fn wrong_configurations_are_told_what_is_wrong() {
         line("host_timeout_seconds = 31"),
         line("concurrency = 0"),
         line("act_timeout_seconds = 9"),
+        line("act_timeout_seconds = 2"),
         line("trust_domain = 'Corp'"),
         line("colour = 'red'"),
     ];

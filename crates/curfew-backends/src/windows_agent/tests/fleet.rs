@@ -33,8 +33,7 @@ fn adapter(sim: &FleetSim, address: SocketAddr, gateway: Option<Pair>) -> Arc<dy
         .iter()
         .map(|name| (name.as_str(), address.to_string()))
         .collect();
-    let text = text(sim.ca_pem(), &gateway, &hosts, "act_timeout_seconds = 1");
-    built(&text, Arc::new(SystemClock)).expect("the adapter builds")
+    hasty(&text(sim.ca_pem(), &gateway, &hosts, ""), Arc::new(SystemClock))
 }
 
 impl FleetRig {
@@ -320,6 +319,24 @@ async fn each_flaw_of_a_certificate_closes_the_door() {
         let stranger = built(&text(rig.sim.ca_pem(), &pair, &hosts, ""), Arc::new(SystemClock));
         // One with a wrong name does not get as far as a connection.
         assert_eq!(stranger.is_err(), named, "{flaw:?}");
+        rig.sim.clear_faults();
+        if let Ok(stranger) = stranger {
+            let error = stranger.list(&soon()).await.expect_err("it is not let in");
+            assert_eq!(error.kind, Kind::Credentials, "{flaw:?}: {error}");
+            let error = stranger.get(&id, &soon()).await.expect_err("it is not let in");
+            assert_eq!(error.kind, Kind::Credentials, "{flaw:?}: {error}");
+            let action = SessionAction {
+                session: id.clone(),
+                verb: Verb::Logoff,
+                not_after: SystemClock.now() + TimeDelta::seconds(15),
+            };
+            let act = stranger.start(Recorded::for_test(action)).await;
+            assert_eq!(
+                act.expect_err("it is not let in").kind,
+                Kind::Credentials,
+                "{flaw:?}"
+            );
+        }
         assert_eq!(rig.sim.acts(), []);
     }
 }
@@ -358,5 +375,31 @@ async fn of_a_hundred_hosts_those_that_hang_are_left_alone_and_the_others_read()
         assert_eq!(failed(&listing), 20);
         assert_eq!(listing.sessions.len(), sessions - 20 * 10);
         assert_eq!(asked(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_happened_on_a_host_whose_clock_is_off_is_told_in_our_time() {
+    for minutes in [-5, 0, 5] {
+        let rig = FleetRig::start(fleet().clock(Arc::new(Off(TimeDelta::minutes(minutes))))).await;
+        let number = rig.sim.add_session("TERM01", "CORP\\alice").expect("a number");
+        let id = rig.id("TERM01", number);
+        let asked = SystemClock.now();
+        rig.act(&id, Verb::Disconnect).await.expect("it starts");
+        let sight = rig.backend.get(&id, &soon()).await.expect("it can be read").value;
+        let Sight::Here(session) = sight else {
+            panic!("the generation is the host's own, whatever its clock: {sight:?}")
+        };
+        assert_eq!(session.state, SessionState::Disconnected);
+        for (what, at) in [
+            ("change", session.state_changed_at),
+            ("start", session.started_at),
+        ] {
+            let away = at.expect("it is known") - asked;
+            assert!(
+                away.abs() < TimeDelta::seconds(10),
+                "{minutes}: {what} is {away} away"
+            );
+        }
     }
 }

@@ -54,6 +54,11 @@ impl Pki {
         })
     }
 
+    /// A certificate that ends on the twentieth of January 2026, four days after tests begin.
+    pub(crate) fn ending(&self, uri: &str) -> Pair {
+        self.signed(&[uri], |params| params.not_after = date_time_ymd(2026, 1, 20))
+    }
+
     /// A certificate that only servers, or only clients, may show.
     pub(crate) fn only_for(&self, uri: &str, usage: ExtendedKeyUsagePurpose) -> Pair {
         self.signed(&[uri], |params| params.extended_key_usages = vec![usage])

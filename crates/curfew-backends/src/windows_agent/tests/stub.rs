@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use curfew_agent_api::TrustDomain;
 use curfew_agent_api::tls::{Identity, agent_config};
@@ -31,6 +32,8 @@ pub(crate) enum React {
     Answer(u16, &'static str, String),
     /// Sends a head, then bytes for ever.
     Endless,
+    /// Answers like this, after so long.
+    Late(Duration, Box<React>),
     /// Never answers.
     Hang,
     /// Closes the connection.
@@ -58,6 +61,8 @@ struct Inner {
     asked: Mutex<Vec<Asked>>,
     connections: AtomicUsize,
     open: AtomicUsize,
+    /// Requests that asked for the end of their connection.
+    last: AtomicUsize,
 }
 
 pub(crate) struct Stub {
@@ -84,6 +89,7 @@ impl Stub {
             asked: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            last: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&inner);
         let server = tokio::spawn(async move {
@@ -124,6 +130,11 @@ impl Stub {
         self.inner.connections.load(Ordering::SeqCst)
     }
 
+    /// Requests that asked for the end of their connection.
+    pub(crate) fn last(&self) -> usize {
+        self.inner.last.load(Ordering::SeqCst)
+    }
+
     /// Connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.inner.open.load(Ordering::SeqCst)
@@ -137,7 +148,7 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor, inner: &Inner) -> std:
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
         }
-        let mut length = 0;
+        let (mut length, mut last) = (0, false);
         loop {
             let mut header = String::new();
             stream.read_line(&mut header).await?;
@@ -145,6 +156,7 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor, inner: &Inner) -> std:
             if header.is_empty() {
                 break;
             }
+            last |= header == "connection: close";
             if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse().expect("a length");
             }
@@ -155,17 +167,28 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor, inner: &Inner) -> std:
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let asked = Asked { line, body };
         let script = inner.script.lock().clone();
-        let react = script(&asked);
+        let mut react = script(&asked);
         inner.asked.lock().push(asked);
+        if last {
+            inner.last.fetch_add(1, Ordering::SeqCst);
+        }
+        if let React::Late(time, then) = react {
+            tokio::time::sleep(time).await;
+            react = *then;
+        }
         match react {
             React::Answer(status, kind, body) => {
+                let close = if last { "connection: close\r\n" } else { "" };
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+                    "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{close}content-length: {}\r\n\r\n",
                     body.len()
                 );
                 stream.write_all(head.as_bytes()).await?;
                 stream.write_all(body.as_bytes()).await?;
                 stream.flush().await?;
+                if last {
+                    return Ok(());
+                }
             }
             React::Endless => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
@@ -177,7 +200,7 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor, inner: &Inner) -> std:
             React::Hang => {
                 stream.read_u8().await?;
             }
-            React::Close => return Ok(()),
+            React::Late(..) | React::Close => return Ok(()),
         }
     }
 }

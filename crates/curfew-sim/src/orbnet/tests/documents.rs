@@ -80,6 +80,23 @@ async fn which_id_ends_a_session_is_a_variant() {
 }
 
 #[tokio::test]
+async fn ids_may_be_those_of_sessions_of_several_users() {
+    let desk = Desk::open(OrbnetSimConfig::default().with(Variant::SharedIds)).await;
+    let rows = desk.sim.sessions();
+    let ids = |user: i32| -> Vec<_> {
+        let own = rows.iter().filter(|row| row.user_id == user);
+        own.map(|row| (row.id.clone(), row.session_id.clone())).collect()
+    };
+    assert_eq!(ids(101).len(), 2);
+    assert_ne!(ids(101)[0], ids(101)[1]);
+    assert_eq!(ids(101), ids(105));
+    // Whom the mutation hits is not for the caller to say.
+    assert_eq!(desk.disconnect(&ids(105)[0].1).await.0, 200);
+    let left = desk.sim.sessions();
+    assert_eq!(left.iter().filter(|row| row.user_id == 101).count(), 1);
+}
+
+#[tokio::test]
 async fn an_unknown_user_is_an_error_or_has_no_sessions() {
     let desk = Desk::open(OrbnetSimConfig::default()).await;
     let (status, body) = desk.list(9).await;
