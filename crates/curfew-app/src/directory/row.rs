@@ -92,13 +92,7 @@ impl Row {
         } = &*self.session;
         let mut haystack = String::with_capacity(256);
         let mut add = |texts: &[&str]| {
-            for text in texts {
-                if text.is_ascii() {
-                    haystack.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
-                } else {
-                    haystack.push_str(&text.to_lowercase());
-                }
-            }
+            texts.iter().for_each(|text| haystack.push_str(text));
             haystack.push('\n');
         };
         match &user.domain {
@@ -119,7 +113,12 @@ impl Row {
         applications
             .iter()
             .for_each(|application| add(&[&application.name]));
-        haystack
+        if haystack.is_ascii() {
+            haystack.make_ascii_lowercase();
+            haystack
+        } else {
+            haystack.to_lowercase()
+        }
     }
 
     /// The spellings under which the user can be looked up, in lower case: name, `domain\name`, UPN.
