@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use curfew_tests::{Client, Serve};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 /// What a process has cost so far.
@@ -90,9 +90,4 @@ pub async fn of_a_request(
     walls.sort_unstable();
     let spent = (after.cpu - before.cpu).saturating_sub(idle);
     (spent / times, walls[walls.len() / 2], bytes)
-}
-
-/// A variable-free way to write no variables.
-pub fn none() -> Value {
-    json!({})
 }

@@ -9,7 +9,7 @@ use curfew_tests::{Db, Serve, SimProcess};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::cost::{cost, mib, none, of_a_request, steady};
+use crate::cost::{cost, mib, of_a_request, steady};
 use crate::{PAGE, PAGES};
 
 /// Sessions of the site, hosts and sessions on each, users of the VPN and sessions of each.
@@ -91,7 +91,7 @@ async fn measure(name: &str, size: &Size, watch: Duration) {
         mib(now.resident),
         mib(now.peak)
     );
-    let (spent, wall, _) = of_a_request(&serve, &viewer, PAGE, none(), PAGES, steady).await;
+    let (spent, wall, _) = of_a_request(&serve, &viewer, PAGE, json!({}), PAGES, steady).await;
     println!(
         "  a page of 100 x 5 fields    {} us of processor, {} us on the wall (median of {PAGES})",
         spent.as_micros(),

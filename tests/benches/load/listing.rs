@@ -9,7 +9,7 @@ use curfew_tests::{Client, Db, SimProcess};
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::cost::{cost, metric, mib, none, of_a_request, steady};
+use crate::cost::{cost, metric, mib, of_a_request, steady};
 use crate::{PAGE, PAGES, SESSIONS, WATCH, bed};
 
 /// Dashboards that poll once a second.
@@ -34,7 +34,7 @@ pub async fn listing() {
     );
 
     let viewer = serve.role(Role::Viewer);
-    let (spent, wall, bytes) = of_a_request(&serve, &viewer, PAGE, none(), PAGES, steady).await;
+    let (spent, wall, bytes) = of_a_request(&serve, &viewer, PAGE, json!({}), PAGES, steady).await;
     println!(
         "  a page of 100 x 5 fields    {} us of processor, {} us on the wall ({PAGES} requests, {bytes} bytes each)",
         spent.as_micros(),
